@@ -1,0 +1,21 @@
+"""Raw data in, tensors out, and back again: sources, codecs, splits and batches."""
+
+from vaekit.data.batches import Batch, TensorData, prepare
+from vaekit.data.codecs import ArrayCodec, DataCodec, ImageCodec, LabelCodec
+from vaekit.data.raw import RawData
+from vaekit.data.sources import load
+from vaekit.data.splits import Splits, split
+
+__all__ = [
+    "ArrayCodec",
+    "Batch",
+    "DataCodec",
+    "ImageCodec",
+    "LabelCodec",
+    "RawData",
+    "Splits",
+    "TensorData",
+    "load",
+    "prepare",
+    "split",
+]

@@ -1,0 +1,8 @@
+"""Codecs: raw data to tensors and back, saved with the model as small specs."""
+
+from vaekit.data.codecs.array import ArrayCodec
+from vaekit.data.codecs.composite import Context, DataCodec
+from vaekit.data.codecs.image import ImageCodec
+from vaekit.data.codecs.labels import LabelCodec
+
+__all__ = ["ArrayCodec", "Context", "DataCodec", "ImageCodec", "LabelCodec"]

@@ -1,0 +1,198 @@
+"""Tables: CSV, Parquet and DataFrames with numeric columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from vaekit.data.checks import rows_text
+from vaekit.data.raw import RawData
+from vaekit.data.sources.paths import require_size
+from vaekit.errors import ConfigError, DataError, did_you_mean
+
+__all__ = ["from_frame", "load_csv", "load_parquet"]
+
+
+def load_csv(
+    path: Path,
+    *,
+    label: str | None = None,
+    columns: Sequence[str] | None = None,
+    context: Sequence[str] | None = None,
+    split: str | None = None,
+) -> RawData:
+    """A comma- (or, for ``.tsv``, tab-) separated file whose first line names the columns."""
+    try:
+        frame = pd.read_csv(
+            path, sep="\t" if path.suffix.lower() == ".tsv" else ",", compression=None
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
+        raise DataError(
+            f"not a readable table ({error})",
+            expected="UTF-8 text with one line of names",
+            where=path.name,
+        ) from error
+    if all(_is_number(name) for name in frame.columns):
+        raise DataError(
+            "the first line holds numbers, not column names",
+            where=path.name,
+            remedy="add a line of names, or pass pandas.read_csv(path, header=None)",
+        )
+    return from_frame(
+        frame, label=label, columns=columns, context=context, split=split, name=path.name
+    )
+
+
+def load_parquet(
+    path: Path,
+    *,
+    label: str | None = None,
+    columns: Sequence[str] | None = None,
+    context: Sequence[str] | None = None,
+    split: str | None = None,
+) -> RawData:
+    """A Parquet file; of its columns only the chosen ones are read."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            meta, names = file.metadata, file.schema_arrow.names
+            require_size((meta.num_rows, max(len(names), 1)), 8, where=path.name)
+            wanted = (
+                None
+                if columns is None
+                else [*columns, *(context or ()), *filter(None, (label, split))]
+            )
+            _require_columns(wanted or (), names, where=path.name)
+            frame = file.read(columns=wanted).to_pandas()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"not a readable Parquet file ({error})", where=path.name) from error
+    return from_frame(
+        frame, label=label, columns=columns, context=context, split=split, name=path.name
+    )
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    *,
+    label: str | None = None,
+    columns: Sequence[str] | None = None,
+    context: Sequence[str] | None = None,
+    split: str | None = None,
+    name: str = "DataFrame",
+) -> RawData:
+    """The numeric columns of a frame.
+
+    Args:
+        frame: One row for each example.
+        label: Column of classes.
+        columns: Columns of x; by default all that have no other use.
+        context: Continuous columns that the model reads as context.
+        split: Column that says ``train``, ``validation`` or ``test``.
+        name: What to call the table in messages.
+
+    Raises:
+        ConfigError: If a column is unknown or used twice.
+        DataError: If a column is not numeric, or a cell is missing or infinite; the message names
+            columns and rows.
+
+    Example:
+        >>> frame = pd.DataFrame({"a": [1, 2], "b": [3.0, 4.0], "kind": ["u", "v"]})
+        >>> raw = from_frame(frame, label="kind")
+        >>> raw.columns, raw.labels.tolist()
+        (('a', 'b'), ['u', 'v'])
+    """
+    frame = frame.rename(columns=str)
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise DataError(
+            f"two columns are named {twice!r}", where=name, remedy="rename one of them"
+        )
+    used = [*(context or ()), *filter(None, (label, split))]
+    _require_columns([*used, *(columns or ())], list(frame.columns), where=name)
+    chosen = [c for c in frame.columns if c not in used] if columns is None else list(columns)
+    _require_once([*used, *chosen], where=name)
+    if not chosen or not len(frame):
+        raise DataError(
+            "there is no data",
+            expected="at least one row and one column of x",
+            got=f"{len(frame)} rows, columns {chosen}",
+            where=name,
+        )
+    return RawData(
+        _numbers(frame[chosen], where=name),
+        None if label is None else _classes(frame[label], where=name),
+        context=None if not context else _numbers(frame[list(context)], where=name),
+        split=None if split is None else frame[split].astype(str).to_numpy(),
+        columns=chosen,
+        context_columns=None if not context else tuple(context),
+        kind="array",
+        name=name,
+    )
+
+
+def _numbers(frame: pd.DataFrame, *, where: str) -> np.ndarray:
+    numeric = pd.api.types.is_numeric_dtype
+    complex_ = pd.api.types.is_complex_dtype
+    bad = [str(c) for c in frame.columns if not numeric(frame[c]) or complex_(frame[c])]
+    if bad:
+        example = _first_text(frame[bad[0]])
+        raise DataError(
+            f"{len(bad)} column(s) are not numeric: {', '.join(map(repr, bad[:8]))}"
+            + (" ..." if len(bad) > 8 else ""),
+            expected="numbers",
+            got=f"{example} in {bad[0]!r}",
+            where=where,
+            remedy="select numeric ones with columns=[...], use one as label=..., or encode them",
+        )
+    return frame.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _first_text(column: pd.Series) -> str:
+    """The cell that keeps a column from being numeric, with its row."""
+    if column.dtype.kind == "M":
+        return "dates"
+    text = pd.to_numeric(column.astype(object), errors="coerce").isna() & column.notna()
+    row = int(np.flatnonzero(text.to_numpy())[0]) if text.any() else 0
+    return f"{column.iloc[row]!r} in row {row}"
+
+
+def _classes(column: pd.Series, *, where: str) -> np.ndarray:
+    missing = np.flatnonzero(column.isna().to_numpy())
+    if len(missing):
+        raise DataError(
+            f"label column {column.name!r} is empty in {rows_text(missing, len(missing))}",
+            where=where,
+            remedy="fill these labels or remove these rows first",
+        )
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy()
+    return column.astype(str).to_numpy(dtype=np.str_)
+
+
+def _require_columns(wanted: Sequence[str], names: Sequence[str], *, where: str) -> None:
+    for name in wanted:
+        if name not in names:
+            raise ConfigError(f"no column {name!r}", where=where, remedy=did_you_mean(name, names))
+
+
+def _require_once(used: Sequence[str], *, where: str) -> None:
+    for name in used:
+        if used.count(name) > 1:
+            raise ConfigError(
+                f"column {name!r} has two uses",
+                where=where,
+                remedy="a column is x, label, context or split, not two of them",
+            )
+
+
+def _is_number(name: object) -> bool:
+    try:
+        float(str(name))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,32 @@
+"""Small densities for the hot path, and the closed-form KL divergences between them."""
+
+from vaekit.distributions.bernoulli import Bernoulli
+from vaekit.distributions.categorical import Categorical
+from vaekit.distributions.continuous_bernoulli import ContinuousBernoulli
+from vaekit.distributions.delta import Delta
+from vaekit.distributions.density import Density, kl_elements, register_kl, sum_events, widen
+from vaekit.distributions.discretised_logistic import DiscretisedLogistic
+from vaekit.distributions.laplace import Laplace
+from vaekit.distributions.noise import open_uniform, shared_noise, standard_normal, uniform
+from vaekit.distributions.normal import Normal, StandardNormal, TriangularNormal
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "ContinuousBernoulli",
+    "Delta",
+    "Density",
+    "DiscretisedLogistic",
+    "Laplace",
+    "Normal",
+    "StandardNormal",
+    "TriangularNormal",
+    "kl_elements",
+    "open_uniform",
+    "register_kl",
+    "shared_noise",
+    "standard_normal",
+    "sum_events",
+    "uniform",
+    "widen",
+]

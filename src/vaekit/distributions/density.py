@@ -1,0 +1,117 @@
+"""Densities: what posteriors, priors and likelihoods return.
+
+A density over events of shape ``(*event,)`` with parameters of shape ``(*batch, *event)``. It
+keeps *elements*: ``log_prob_elements`` has one term per coordinate of the event, in nats, and
+``log_prob`` is their sum. For densities that do not factorise the terms are those of the chain
+rule, so they still sum to the whole. These classes are small and plain on purpose: they live on
+the hot path and must trace under ``torch.compile(fullgraph=True)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from vaekit.errors import ConfigError
+
+__all__ = ["Density", "kl_elements", "register_kl", "sum_events", "widen"]
+
+KL = Callable[[Any, Any], Tensor]
+_kl_pairs: dict[tuple[type, type], KL] = {}
+
+
+def sum_events(elements: Tensor, event_dims: int) -> Tensor:
+    """Sum over the last ``event_dims`` axes (none: the tensor itself)."""
+    return elements.flatten(-event_dims).sum(-1) if event_dims else elements
+
+
+def widen(params: Tensor) -> Tensor:
+    """Network outputs in at least single precision: log densities are not computed in half.
+
+    Example:
+        >>> widen(torch.zeros(2, dtype=torch.bfloat16)).dtype, widen(torch.zeros(2).double()).dtype
+        (torch.float32, torch.float64)
+    """
+    return params.to(torch.promote_types(params.dtype, torch.float32))
+
+
+class Density:
+    """Base of all densities. Subclasses list their parameter tensors in ``__slots__``.
+
+    Attributes:
+        event_dims: How many trailing axes make up one event.
+    """
+
+    __slots__ = ("event_dims",)
+    event_dims: int
+
+    def log_prob_elements(self, value: Tensor) -> Tensor:
+        """Terms of log p(value) in nats, shape ``(*batch, *event)``; they sum to ``log_prob``."""
+        raise ConfigError(f"{type(self).__name__} has no density", remedy=_NO_DENSITY)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(value) in nats, shape ``(*batch,)``."""
+        return sum_events(self.log_prob_elements(value), self.event_dims)
+
+    def rsample(self, shape: Sequence[int] = ()) -> Tensor:
+        """Reparametrised draws of shape ``(*shape, *batch, *event)``, with gradients."""
+        raise ConfigError(
+            f"{type(self).__name__} has no reparametrised samples", remedy="use sample() instead"
+        )
+
+    def sample(self, shape: Sequence[int] = ()) -> Tensor:
+        """Draws of shape ``(*shape, *batch, *event)`` without gradients."""
+        with torch.no_grad():
+            return self.rsample(shape)
+
+    def rsample_and_log_prob(self, shape: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+        """Draws and their log density (nats); override where one computation gives both."""
+        value = self.rsample(shape)
+        return value, self.log_prob(value)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, shape ``(*batch, *event)``."""
+        raise ConfigError(f"{type(self).__name__} has no mean in closed form")
+
+    def kl_elements(self, p: Density) -> Tensor | None:
+        """Terms of KL(self ‖ p) in nats, or None where no closed form is registered."""
+        return kl_elements(self, p)
+
+    def detach(self) -> Self:
+        """The same density with its parameters cut from the graph."""
+        copy = object.__new__(type(self))
+        for cls in type(self).__mro__:
+            for name in getattr(cls, "__slots__", ()):
+                value = getattr(self, name)
+                setattr(copy, name, value.detach() if isinstance(value, Tensor) else value)
+        return copy
+
+
+_NO_DENSITY = (
+    "bounds and likelihoods need one: choose a posterior with a density "
+    "(for example 'diagonal'), or compare by reconstruction error"
+)
+
+
+def register_kl(q: type[Density], p: type[Density]) -> Callable[[KL], KL]:
+    """Register the closed form of KL(q ‖ p), element by element, for a pair of classes."""
+
+    def keep(function: KL) -> KL:
+        _kl_pairs[q, p] = function
+        return function
+
+    return keep
+
+
+def kl_elements(q: Density, p: Density) -> Tensor | None:
+    """Terms of KL(q ‖ p) in nats from the registered pair of most specific classes, else None."""
+    for q_class in type(q).__mro__:
+        for p_class in type(p).__mro__:
+            closed_form = _kl_pairs.get((q_class, p_class))
+            if closed_form is not None:
+                return closed_form(q, p)
+    return None

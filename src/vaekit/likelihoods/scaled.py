@@ -1,0 +1,69 @@
+"""Likelihoods with a location and a scale that is fixed, learned or emitted by the decoder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vaekit.likelihoods.likelihood import Likelihood
+from vaekit.spec import Spec
+
+__all__ = ["ScaledLikelihood"]
+
+
+class ScaledLikelihood(Likelihood):
+    """Base of likelihoods with a scale; ``params_shape`` doubles its first axis per element scale.
+
+    Args:
+        spec: What it is built from.
+        event_shape: Shape of one observation.
+        scale: A fixed scale, ``"shared"`` for one learned scale, ``"per-element"`` for scales that
+            the decoder emits after all locations.
+        floor: Smallest scale that can be learned; it is approached smoothly.
+        start: Logarithm of the scale at which learning starts.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        event_shape: Sequence[int],
+        *,
+        scale: float | str,
+        floor: float,
+        start: float = 0.0,
+    ) -> None:
+        super().__init__(spec, event_shape)
+        self.scale = scale
+        self.start = start
+        self.log_floor = math.log(floor)
+        if scale == "shared":
+            self.raw_log_scale = nn.Parameter(torch.tensor(start))
+
+    @property
+    def params_shape(self) -> tuple[int, ...]:
+        """The shape of x, with the first axis doubled when the decoder emits scales."""
+        first, *rest = self.event_shape
+        return (2 * first, *rest) if self.scale == "per-element" else self.event_shape
+
+    def loc_and_log_scale(self, params: Tensor) -> tuple[Tensor, Tensor]:
+        """The decoder's output as locations and the logarithm of scales that broadcast to them."""
+        if self.scale == "per-element":
+            loc, raw = params.chunk(2, dim=-self.event_dims)
+            return loc, self._above_floor(raw + self.start)
+        if isinstance(self.scale, float):
+            return params, params.new_full((), math.log(self.scale))
+        return params, self._above_floor(self.raw_log_scale).to(params)
+
+    def _above_floor(self, raw: Tensor) -> Tensor:
+        return self.log_floor + F.softplus(raw - self.log_floor)
+
+    @property
+    def at_floor(self) -> bool:
+        """Whether the one scale of the whole model has sunk to its floor (its noise collapsed)."""
+        if self.scale != "shared":
+            return False
+        return bool(self._above_floor(self.raw_log_scale) < self.log_floor + math.log(1.05))

@@ -1,0 +1,235 @@
+r"""How likely a model finds each observation: the ELBO, and log p(x) by importance sampling.
+
+With :math:`z_k \sim q(z \mid x)`,
+
+.. math::
+    \mathrm{ELBO} = E_q[\log p(x \mid z)] - \mathrm{KL}(q \,\|\, p) \le
+    E\Big[\log \tfrac1K \sum_{k=1}^K \tfrac{p(x \mid z_k)\, p(z_k)}{q(z_k \mid x)}\Big]
+    \le \log p(x),
+
+and the middle term rises to log p(x) with K. The samples come in blocks of fixed size, each with a
+seed of its own and noise common to all rows; so the score of a row depends on the model, the row,
+``samples`` and ``seed``, and neither on its batch mates nor on how the work is divided.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaekit.distributions import shared_noise
+from vaekit.errors import ConfigError, DataError, ShapeError
+from vaekit.metrics.scored import Scorable, evaluating, in_dtype, like_model, need_density
+from vaekit.models import Evidence, Node, VAEModel
+
+__all__ = ["Scores", "bits_per_dim", "elbo", "log_marginal", "mean_and_error", "score"]
+
+BLOCK = 16
+"""Samples that are drawn and decoded together."""
+MAX_ELEMENTS = 2**24
+"""Elements of x that are decoded together; rows are divided so that they stay below."""
+
+Draw = Callable[[int], Evidence]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scores:
+    """What a model says about each row, in nats, float64 on the CPU, shape (n,).
+
+    Attributes:
+        rate: KL(q‖p), closed form where there is one.
+        distortion: −E_q[log p(x|z)].
+        log_marginal: The importance-sampled estimate of log p(x), from below in expectation.
+        samples: K, how many codes were drawn for each row.
+    """
+
+    rate: Tensor
+    distortion: Tensor
+    log_marginal: Tensor
+    samples: int
+
+    @property
+    def elbo(self) -> Tensor:
+        """−distortion − rate, shape (n,): a lower bound on log p(x) in expectation."""
+        return -self.distortion - self.rate
+
+
+def score(
+    model: Scorable,
+    x: Tensor,
+    c: Tensor | None = None,
+    *,
+    samples: int = 500,
+    seed: int = 0,
+    chunk: int | None = None,
+    dtype: torch.dtype | None = None,
+) -> Scores:
+    """Rate, distortion and importance-sampled log p(x) of each row, from the same draws.
+
+    Args:
+        model: A model that has a density.
+        x: Observations, shape ``(n, *event)``.
+        c: Contexts, shape (n, k).
+        samples: K, how many codes to draw for each row.
+        seed: Determines the draws, which all rows share.
+        chunk: Rows to take at a time; by default as many as memory allows. No score depends on it.
+        dtype: What the model computes in, by default its own type; sums are always float64.
+
+    Raises:
+        ConfigError: If the model has no density (an autoencoder), or ``samples`` is below 1.
+        ShapeError: If x or c do not fit the model or each other.
+        DataError: If a value lies outside the support of the likelihood.
+    """
+    need_density(model)
+    if samples < 1:
+        raise ConfigError("too few samples", expected="at least 1", got=samples, where="samples")
+    if c is not None and len(c) != len(x):
+        raise ShapeError("one context for each row", expected=len(x), got=len(c))
+    if isinstance(model, VAEModel):
+        model.likelihood.check(x)
+    model = in_dtype(model, dtype)
+    parts = []
+    with evaluating(model):
+        for rows in _row_slices(x, chunk):
+            rows_c = None if c is None else like_model(model, c[rows])
+            draw = _drawer(model, like_model(model, x[rows]), rows_c)
+            parts.append(_score_rows(draw, samples=samples, seed=seed))
+    return _joined(parts, samples)
+
+
+def log_marginal(
+    model: Scorable,
+    x: Tensor,
+    c: Tensor | None = None,
+    *,
+    samples: int = 500,
+    seed: int = 0,
+    chunk: int | None = None,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """log p(x) of each row by importance sampling with K = ``samples``: nats, float64, shape (n,).
+
+    A lower bound in expectation that rises to log p(x) with K; see :func:`score` for arguments and
+    errors.
+
+    References:
+        Importance Weighted Autoencoders (Burda, Grosse & Salakhutdinov, 2015), arXiv:1509.00519.
+
+    Example:
+        >>> from vaekit.models import LinearVAE
+        >>> model = LinearVAE().build(event_shape=(8,)).double()
+        >>> x = torch.zeros(4, 8, dtype=torch.float64)
+        >>> bool((log_marginal(model, x, samples=50) <= model.exact_log_marginal(x) + 1).all())
+        True
+    """
+    scores = score(model, x, c, samples=samples, seed=seed, chunk=chunk, dtype=dtype)
+    return scores.log_marginal
+
+
+def elbo(
+    model: Scorable,
+    x: Tensor,
+    c: Tensor | None = None,
+    *,
+    samples: int = 1,
+    seed: int = 0,
+    chunk: int | None = None,
+    dtype: torch.dtype | None = None,
+) -> Scores:
+    """The ELBO of each row and its two parts, in nats: :func:`score` with one sample."""
+    return score(model, x, c, samples=samples, seed=seed, chunk=chunk, dtype=dtype)
+
+
+def mean_and_error(values: Tensor) -> tuple[float, float]:
+    """The mean over rows and its standard error, s/√n with s over n − 1 (NaN for a single row).
+
+    Args:
+        values: One number for each row, shape (n,).
+
+    Raises:
+        DataError: If there are no rows.
+
+    Example:
+        >>> mean_and_error(torch.tensor([1.0, 2.0, 3.0]))
+        (2.0, 0.5773)
+    """
+    if not len(values):
+        raise DataError("no rows to average")
+    values = values.double()
+    if len(values) == 1:
+        return float(values[0]), math.nan
+    return float(values.mean()), float(values.std(correction=1)) / math.sqrt(len(values))
+
+
+def bits_per_dim(log_prob: Tensor, event_size: int) -> Tensor:
+    """−log₂ p(x) / D: nats per row as bits per element of x (lower is better).
+
+    Example:
+        >>> float(bits_per_dim(torch.tensor(-8 * math.log(2)), 4))
+        2.0
+    """
+    return -log_prob / (event_size * math.log(2))
+
+
+def _drawer(model: Scorable, x: Tensor, c: Tensor | None) -> Draw:
+    """``draw(k)`` gives the evidence of k samples; a flat VAE encodes only once."""
+    if isinstance(model, VAEModel) and type(model).evidence is VAEModel.evidence:
+        q = model.encode(x, c)
+
+        def draw(k: int) -> Evidence:
+            z = q.rsample((k,))
+            px = model.decode(z, c, x=x)
+            return Evidence(px, px.log_prob_elements(x), [Node(z, q, model.prior(c))])
+
+        return draw
+    return lambda k: model.evidence(x, c, samples=k)
+
+
+def _score_rows(draw: Draw, *, samples: int, seed: int) -> Scores:
+    rate = distortion = torch.zeros((), dtype=torch.float64)
+    log_sum = rate - math.inf
+    for evidence in _blocks(draw, samples=samples, seed=seed):
+        rate = rate + _exact(evidence.rate).sum(0)
+        distortion = distortion + _exact(evidence.distortion).sum(0)
+        log_sum = torch.logaddexp(log_sum, _exact(evidence.log_weight).logsumexp(0))
+    return Scores(rate / samples, distortion / samples, log_sum - math.log(samples), samples)
+
+
+def _blocks(draw: Draw, *, samples: int, seed: int) -> Iterator[Evidence]:
+    for index, start in enumerate(range(0, samples, BLOCK)):
+        with shared_noise(_block_seed(seed, index)):
+            evidence = draw(min(BLOCK, samples - start))
+        yield evidence
+
+
+def _block_seed(seed: int, index: int) -> int:
+    return int(np.random.SeedSequence((seed % 2**64, index)).generate_state(1, np.uint64)[0])
+
+
+def _exact(nats: Tensor) -> Tensor:
+    """Float64 on the CPU: not every device has that type."""
+    return nats.cpu().double()
+
+
+def _row_slices(x: Tensor, chunk: int | None) -> Iterator[slice]:
+    if chunk is not None and chunk < 1:
+        raise ConfigError("too few rows", expected="at least 1", got=chunk, where="chunk")
+    size = chunk or max(1, MAX_ELEMENTS // (BLOCK * max(1, math.prod(x.shape[1:]))))
+    for start in range(0, len(x), size):
+        yield slice(start, start + size)
+
+
+def _joined(parts: list[Scores], samples: int) -> Scores:
+    if not parts:
+        raise DataError("no rows to score")
+    return Scores(
+        torch.cat([part.rate for part in parts]),
+        torch.cat([part.distortion for part in parts]),
+        torch.cat([part.log_marginal for part in parts]),
+        samples,
+    )

@@ -1,0 +1,140 @@
+"""Where the nats of a code go: the KL of each latent dimension, and which are used at all."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from vaekit.distributions import shared_noise
+from vaekit.errors import DataError
+from vaekit.metrics.likelihood import mean_and_error, score
+from vaekit.metrics.scored import Batches, Scorable, evaluating, like_model, need_density
+
+__all__ = [
+    "RateDistortion",
+    "active_units",
+    "posterior_means",
+    "rate_by_dimension",
+    "rate_distortion",
+]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RateDistortion:
+    """Averages over a data set, in nats per row.
+
+    Attributes:
+        rate: KL(q‖p).
+        distortion: −E_q[log p(x|z)].
+        rate_error: Standard error of the rate over rows.
+        distortion_error: Standard error of the distortion over rows.
+        by_dimension: KL of each latent dimension, shape ``(*latent,)``, one tensor a latent group.
+        active_units: How many latent dimensions are used; see :func:`active_units`.
+        n: How many rows.
+    """
+
+    rate: float
+    distortion: float
+    rate_error: float
+    distortion_error: float
+    by_dimension: tuple[Tensor, ...]
+    active_units: int
+    n: int
+
+
+def rate_by_dimension(
+    model: Scorable, x: Tensor, c: Tensor | None = None, *, samples: int = 1, seed: int = 0
+) -> tuple[Tensor, ...]:
+    """KL(q‖p) of each latent dimension, averaged over rows; one tensor for each latent group.
+
+    Args:
+        model: A model that has a density.
+        x: Observations, shape ``(n, *event)``.
+        c: Contexts, shape (n, k).
+        samples: Codes to draw for each row; a KL in closed form needs only one.
+        seed: Determines the draws, which all rows share.
+
+    Returns:
+        Float64 tensors of shape ``(*latent,)``, in nats.
+
+    Raises:
+        ConfigError: If the model has no density.
+
+    Example:
+        >>> from vaekit.models import FlatVAE
+        >>> model = FlatVAE(latent_dim=3).build(event_shape=(8,))
+        >>> [kl.shape for kl in rate_by_dimension(model, torch.zeros(5, 8))]
+        [torch.Size([3])]
+    """
+    need_density(model)
+    with evaluating(model), shared_noise(seed):
+        rows_c = None if c is None else like_model(model, c)
+        evidence = model.evidence(like_model(model, x), rows_c, samples=samples)
+        return tuple(node.kl_elements.cpu().double().mean((0, 1)) for node in evidence.nodes)
+
+
+def active_units(means: Tensor, threshold: float = 0.01) -> int:
+    r"""How many latent dimensions are used: those with :math:`Var_x(E_q[z_i]) >` ``threshold``.
+
+    Args:
+        means: Posterior means, shape ``(n, *latent)``.
+        threshold: Smallest variance that counts as use.
+
+    References:
+        Importance Weighted Autoencoders (Burda, Grosse & Salakhutdinov, 2015), arXiv:1509.00519.
+
+    Example:
+        >>> active_units(torch.tensor([[0.0, 1.0], [0.0, -1.0]]))
+        1
+    """
+    if not len(means):
+        raise DataError("no rows, so no variance over rows")
+    variance = means.flatten(1).double().var(0, correction=0)
+    return int((variance > threshold).sum())
+
+
+def posterior_means(model: Scorable, x: Tensor, c: Tensor | None = None) -> Tensor:
+    """E_q[z] of each row, float64 on the CPU, shape ``(n, *latent)``."""
+    with evaluating(model):
+        rows_c = None if c is None else like_model(model, c)
+        return model.encode(like_model(model, x), rows_c).mean.cpu().double()
+
+
+def rate_distortion(
+    model: Scorable, data: Batches, *, samples: int = 16, seed: int = 0, batch_size: int = 500
+) -> RateDistortion:
+    """Rate and distortion of a data set, and how the rate divides over the latent dimensions.
+
+    Args:
+        model: A model that has a density.
+        data: The rows.
+        samples: Codes to draw for each row.
+        seed: Determines the draws, which all rows share.
+        batch_size: Rows to take at a time.
+
+    Raises:
+        ConfigError: If the model has no density.
+        DataError: If there are no rows.
+    """
+    scores, means, weighted = [], [], []
+    for b in data.batches(batch_size, train=False):
+        scores.append(score(model, b.x, b.c, samples=samples, seed=seed))
+        means.append(posterior_means(model, b.x, b.c))
+        groups = rate_by_dimension(model, b.x, b.c, samples=samples, seed=seed)
+        weighted.append([len(b.x) * group for group in groups])
+    if not scores:
+        raise DataError("no rows to measure")
+    n = sum(map(len, means))
+    rate, rate_error = mean_and_error(torch.cat([s.rate for s in scores]))
+    distortion, distortion_error = mean_and_error(torch.cat([s.distortion for s in scores]))
+    return RateDistortion(
+        rate=rate,
+        distortion=distortion,
+        rate_error=rate_error,
+        distortion_error=distortion_error,
+        by_dimension=tuple(torch.stack(g).sum(0) / n for g in zip(*weighted, strict=True)),
+        active_units=active_units(torch.cat(means)),
+        n=n,
+    )

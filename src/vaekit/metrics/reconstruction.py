@@ -1,0 +1,68 @@
+"""How close a reconstruction is to the original."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from vaekit.errors import ConfigError, DataError, ShapeError
+
+__all__ = ["mse", "psnr", "squared_error"]
+
+
+def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
+    """The squared error of each row, averaged over its elements, float64, shape (n,).
+
+    Args:
+        x: Originals, shape ``(n, *event)``.
+        reconstruction: What came back, of the same shape.
+
+    Raises:
+        ShapeError: If the shapes differ.
+        DataError: If there is nothing to compare.
+    """
+    if x.shape != reconstruction.shape:
+        raise ShapeError(
+            "a reconstruction must have the shape of the original",
+            expected=tuple(x.shape),
+            got=tuple(reconstruction.shape),
+        )
+    if not x.numel():
+        raise DataError("nothing to compare", got=f"shape {tuple(x.shape)}")
+    offset = x.cpu().double() - reconstruction.cpu().double()
+    return offset.reshape(len(x), -1).square().mean(1)
+
+
+def mse(x: Tensor, reconstruction: Tensor) -> float:
+    """The mean squared error over all rows and elements.
+
+    Example:
+        >>> mse(torch.zeros(2, 2), torch.tensor([[0.0, 0.0], [0.0, 2.0]]))
+        1.0
+    """
+    return float(squared_error(x, reconstruction).mean())
+
+
+def psnr(x: Tensor, reconstruction: Tensor, *, peak: float = 1.0) -> float:
+    r"""The peak signal-to-noise ratio in decibels, averaged over rows.
+
+    .. math:: 10 \log_{10} (\mathrm{peak}^2 / \mathrm{MSE}_{row})
+
+    Args:
+        x: Originals, shape ``(n, *event)``.
+        reconstruction: What came back, of the same shape.
+        peak: The range of x: 1 for images in [0, 1], 255 for bytes.
+
+    Returns:
+        Decibels, higher is better; infinite when a row came back unchanged.
+
+    Example:
+        >>> psnr(torch.zeros(3, 4), torch.full((3, 4), 0.1))
+        20.0
+    """
+    if not peak > 0:
+        raise ConfigError("the peak is the range of x", expected="above 0", got=peak)
+    decibels = -10 * torch.log10(squared_error(x, reconstruction))
+    return float(decibels.mean()) + 20 * math.log10(peak)

@@ -1,0 +1,7 @@
+"""Topologies of latent variables, and the record of evidence that they all return."""
+
+from vaekit.models.evidence import Evidence, Node
+from vaekit.models.linear import LinearVAE, LinearVAEModel
+from vaekit.models.vae import FlatVAE, VAEModel
+
+__all__ = ["Evidence", "FlatVAE", "LinearVAE", "LinearVAEModel", "Node", "VAEModel"]

@@ -1,0 +1,173 @@
+r"""Evidence: what one forward pass says about a batch, in nats, element by element.
+
+Objectives, importance-sampled likelihoods, anomaly scores, explanations and metrics are all
+functions of this record. The sample axis K leads, then the batch axis B:
+
+====================  ====================  =============================================
+quantity              shape                 meaning
+====================  ====================  =============================================
+``log_px_elements``   (K, B, \*event)       terms of log p(x|z)
+``node.kl_elements``  (K, B, \*latent)      terms of KL(q‖p), closed form or one sample
+``log_px``            (K, B)                log p(x|z)
+``rate``              (K, B)                Σ KL over all latent nodes
+``distortion``        (K, B)                −log p(x|z)
+``elbo``              (K, B)                log_px − rate
+``log_weight``        (K, B)                log_px + Σ (log p(z) − log q(z|x))
+====================  ====================  =============================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from vaekit.distributions import Density
+
+__all__ = ["Evidence", "Node"]
+
+
+def _sum(elements: Tensor) -> Tensor:
+    """(K, B, …) → (K, B)."""
+    return elements if elements.dim() == 2 else elements.flatten(2).sum(-1)
+
+
+class Node:
+    """One latent group: its sample, its posterior and its prior.
+
+    Args:
+        z: The sample, shape ``(K, B, *latent)``.
+        q: The posterior q(z|x).
+        p: The prior p(z), which may depend on the nodes before.
+        value: What q and p score when that is not z itself (a code's index).
+        log_q: log q(z|x), shape ``(K, B)``, where recomputing it from z would be slow.
+
+    Example:
+        >>> from vaekit.distributions import Normal, StandardNormal
+        >>> q = Normal(torch.zeros(4, 2), torch.ones(4, 2))
+        >>> node = Node(q.rsample((3,)), q, StandardNormal(torch.zeros(2)))
+        >>> node.kl.shape, float(node.kl.sum())
+        (torch.Size([3, 4]), 0.0)
+    """
+
+    __slots__ = ("_carried_log_q", "_kl_elements", "p", "q", "value", "z")
+
+    def __init__(
+        self,
+        z: Tensor,
+        q: Density,
+        p: Density,
+        *,
+        value: Tensor | None = None,
+        log_q: Tensor | None = None,
+    ) -> None:
+        self.z = z
+        self.q = q
+        self.p = p
+        self.value = z if value is None else value
+        self._carried_log_q = log_q
+        self._kl_elements: Tensor | None = None
+
+    @property
+    def kl_elements(self) -> Tensor:
+        """Terms of KL(q‖p): closed form where one is registered, else log q − log p at the sample."""
+        if self._kl_elements is None:
+            closed_form = self.q.kl_elements(self.p)
+            if closed_form is not None:
+                shape = torch.broadcast_shapes(closed_form.shape, self.value.shape)
+                self._kl_elements = closed_form.expand(shape)
+            elif self._carried_log_q is not None:
+                self._kl_elements = (self._carried_log_q - self.log_p).unsqueeze(-1)
+            else:
+                log_q = self.q.log_prob_elements(self.value)
+                self._kl_elements = log_q - self.p.log_prob_elements(self.value)
+        return self._kl_elements
+
+    @property
+    def kl(self) -> Tensor:
+        """KL(q‖p), shape (K, B)."""
+        return _sum(self.kl_elements)
+
+    @property
+    def log_p(self) -> Tensor:
+        """log p(z) at the sample, shape (K, B)."""
+        return _sum(self.p.log_prob_elements(self.value))
+
+    @property
+    def log_q(self) -> Tensor:
+        """log q(z|x) at the sample, shape (K, B)."""
+        if self._carried_log_q is not None:
+            return self._carried_log_q
+        return _sum(self.q.log_prob_elements(self.value))
+
+    @property
+    def log_q_stopped(self) -> Tensor:
+        """log q(z|x) with q's parameters held constant: the path derivative of STL and DReG."""
+        return _sum(self.q.detach().log_prob_elements(self.value))
+
+
+class Evidence:
+    """What a model says about a batch: elements first, sums derived from them.
+
+    Args:
+        px: The likelihood p(x|z), batch shape (K, B).
+        log_px_elements: Terms of log p(x|z), shape ``(K, B, *event)``.
+        nodes: The latent groups, from the top down.
+        penalties: Named scalars that are part of the model but not of the bound (a commitment loss).
+    """
+
+    __slots__ = ("_log_px", "log_px_elements", "nodes", "penalties", "px")
+
+    def __init__(
+        self,
+        px: Density,
+        log_px_elements: Tensor,
+        nodes: Sequence[Node],
+        penalties: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.px = px
+        self.log_px_elements = log_px_elements
+        self.nodes = tuple(nodes)
+        self.penalties = dict(penalties or {})
+        self._log_px: Tensor | None = None
+
+    @property
+    def log_px(self) -> Tensor:
+        """log p(x|z), shape (K, B)."""
+        if self._log_px is None:
+            self._log_px = _sum(self.log_px_elements)
+        return self._log_px
+
+    @property
+    def distortion(self) -> Tensor:
+        """−log p(x|z), shape (K, B)."""
+        return -self.log_px
+
+    @property
+    def rate(self) -> Tensor:
+        """Σ KL(q‖p) over the nodes, shape (K, B); zero for a model without latents."""
+        if not self.nodes:
+            return torch.zeros_like(self.log_px)
+        total = self.nodes[0].kl
+        for node in self.nodes[1:]:
+            total = total + node.kl
+        return total
+
+    @property
+    def elbo(self) -> Tensor:
+        """log p(x|z) − rate: a lower bound on log p(x) in expectation, shape (K, B)."""
+        return self.log_px - self.rate
+
+    @property
+    def log_weight(self) -> Tensor:
+        """log p(x, z) − log q(z|x), shape (K, B): all that importance sampling needs."""
+        total = self.log_px
+        for node in self.nodes:
+            total = total + (node.log_p - node.log_q)
+        return total
+
+    @property
+    def penalty(self) -> Tensor:
+        """The sum of all penalties, a scalar."""
+        return sum(self.penalties.values(), self.log_px.new_zeros(()))

@@ -1,0 +1,21 @@
+"""Objectives: pure functions of Evidence, and the schedules of their weights."""
+
+from vaekit.objectives.autoencoder import Autoencoding
+from vaekit.objectives.elbo import ELBO, mean_kl
+from vaekit.objectives.objective import Loss, Objective, Progress
+from vaekit.objectives.schedules import Cosine, Cyclic, Linear, Schedule, Sigmoid, value_at
+
+__all__ = [
+    "ELBO",
+    "Autoencoding",
+    "Cosine",
+    "Cyclic",
+    "Linear",
+    "Loss",
+    "Objective",
+    "Progress",
+    "Schedule",
+    "Sigmoid",
+    "mean_kl",
+    "value_at",
+]

@@ -1,0 +1,31 @@
+"""Pictures of data, latents and training, each a pure function of arrays that returns a Figure."""
+
+from vaekit.plots.baselines import comparison, explained_variance, two_latent_scatter
+from vaekit.plots.generic import curve, sweep
+from vaekit.plots.history import kl_per_dimension, rate_distortion_curves
+from vaekit.plots.images import image_grid, reconstructions, samples
+from vaekit.plots.latent import latent_grid, latent_scatter, traversals
+from vaekit.plots.metric import Metric
+from vaekit.plots.save import save, to_png
+from vaekit.plots.tables import marginals, profile
+
+__all__ = [
+    "Metric",
+    "comparison",
+    "curve",
+    "explained_variance",
+    "image_grid",
+    "kl_per_dimension",
+    "latent_grid",
+    "latent_scatter",
+    "marginals",
+    "profile",
+    "rate_distortion_curves",
+    "reconstructions",
+    "samples",
+    "save",
+    "sweep",
+    "to_png",
+    "traversals",
+    "two_latent_scatter",
+]

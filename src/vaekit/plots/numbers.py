@@ -1,0 +1,58 @@
+"""Numbers and axis ticks as people read them."""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+__all__ = ["log_axis", "number", "power_of_ten"]
+
+SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with a few significant digits and a true minus sign; a dash for None.
+
+    Example:
+        >>> number(-144.3127), number(0.03781), number(61329), number(None)
+        ('−144.3', '0.03781', '61,329', '–')
+        >>> number(1e-8), number(0.5)
+        ('1e−8', '0.5')
+    """
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return str(value).replace("-", "−")
+    if float(value).is_integer() and abs(value) < 1e9:
+        return f"{value:,.0f}".replace("-", "−")
+    if abs(value) >= 10**digits and abs(value) < 1e9:
+        return f"{value:,.0f}".replace("-", "−")
+    text = f"{value:.{digits}g}"
+    mantissa, e, exponent = text.partition("e")
+    return (mantissa + (f"e{int(exponent)}" if e else "")).replace("-", "−")
+
+
+def power_of_ten(value: float) -> str:
+    """A tick of a logarithmic axis, without markup.
+
+    Example:
+        >>> [power_of_ten(v) for v in (1e-5, 0.1, 1, 100, 2e-4)]
+        ['10⁻⁵', '0.1', '1', '100', '2·10⁻⁴']
+    """
+    if 0.01 <= value <= 1000:
+        return f"{value:g}"
+    exponent = math.floor(math.log10(value) + 1e-9)
+    factor = value / 10**exponent
+    power = f"10{str(exponent).translate(SUPERSCRIPTS)}"
+    return power if abs(factor - 1) < 1e-6 else f"{factor:g}·{power}"
+
+
+def log_axis(ax: Axes, low: float, high: float) -> None:
+    """Make the x axis logarithmic over ``low``–``high`` with plain labels at each decade."""
+    ax.set_xscale("log")
+    subs = (1.0,) if high / low >= 30 else (1.0, 2.0, 5.0)
+    ax.xaxis.set_major_locator(LogLocator(base=10, subs=subs, numticks=12))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
+    ax.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,506 @@
+"""The one training loop: epochs of steps, with everything that makes a run safe to stop.
+
+All randomness is a function of (seed, step) or (seed, epoch), so a run that is resumed from any
+checkpoint makes exactly the steps that it would have made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from vaekit.data import TensorData
+from vaekit.distributions import shared_noise
+from vaekit.errors import ArtifactError, ConfigError, NumericalError
+from vaekit.objectives import Loss, Progress, value_at
+from vaekit.spec import Role, Spec, Within, to_json
+from vaekit.training.alarms import alarms
+from vaekit.training.averaging import WeightAverage
+from vaekit.training.callbacks import Callback
+from vaekit.training.checkpoint import (
+    load_checkpoint,
+    optimizer_state,
+    restore_optimizer,
+    save_checkpoint,
+)
+from vaekit.training.history import History, Means
+from vaekit.training.optimizers import Adam
+from vaekit.training.players import Player, check_players, train_step
+from vaekit.training.policy import Policy, PolicySpec, decide, flush_denormals
+
+__all__ = ["Trainer", "Training"]
+
+CHECKPOINT = "checkpoint.safetensors"
+HISTORY = "history.jsonl"
+NORM_EVERY = 16
+
+
+class Training(Spec, kind="training/loop"):
+    """How to train.
+
+    Args:
+        epochs: Passes over the training data.
+        batch_size: Examples per step.
+        optimizer: One of the registered optimisers.
+        lr_schedule: Multiplies the learning rate at every step; None keeps it constant.
+        clip: Largest gradient norm; None for no clipping.
+        average: Decay of the moving average of the weights that is evaluated and saved; None for
+            the weights themselves.
+        patience: Stop after this many epochs without a better held-out bound; None never stops.
+        min_delta: What counts as better, in nats.
+        seed: Of everything random.
+        checkpoint_seconds: Shortest time between checkpoints.
+        speed: Precision and compilation.
+    """
+
+    epochs: Annotated[int, Within(1, 1_000_000)] = 10
+    batch_size: Annotated[int, Within(1, 1_000_000)] = 64
+    optimizer: Annotated[Any, Role("optimizer")] = Adam()
+    lr_schedule: Annotated[Any, Role("schedule")] | None = None
+    clip: Annotated[float, Within(1e-9, 1e9)] | None = None
+    average: Annotated[float, Within(0.0, 0.999999)] | None = None
+    patience: Annotated[int, Within(1, 1_000_000)] | None = None
+    min_delta: Annotated[float, Within(0.0, 1e9)] = 0.0
+    seed: Annotated[int, Within(0, 2**53)] = 0
+    checkpoint_seconds: Annotated[float, Within(0.0, 1e9)] = 15.0
+    speed: Annotated[Any, Role("policy")] = PolicySpec()
+
+
+class Trainer:
+    """Trains a model on data in memory.
+
+    Args:
+        model: Anything with ``evidence``; its weights are changed in place.
+        data: ``train`` and, if there is one, ``validation``.
+        training: How to train.
+        objective: The loss of a single player over all parameters, and what is watched on the
+            held-out data.
+        rounds: Players by round, instead of a single one; ``objective`` is then only watched.
+        extras: Modules beside the model that players train (critics), to be checkpointed with it.
+        folder: Where history and checkpoints go; None keeps everything in memory.
+        callbacks: Hooks.
+        accelerator: Lightning Fabric's word for the device: ``auto``, ``cpu``, ``cuda``, ``mps``.
+
+    Raises:
+        ConfigError: If there is neither an objective nor players, or players overlap.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: Mapping[str, TensorData],
+        training: Training,
+        *,
+        objective: Callable[..., Loss] | None = None,
+        rounds: Sequence[Sequence[Player]] = (),
+        extras: nn.Module | None = None,
+        folder: Path | None = None,
+        callbacks: Sequence[Callback] = (),
+        accelerator: str = "auto",
+    ) -> None:
+        if objective is None and not rounds:
+            raise ConfigError("nothing to minimise", expected="an objective or rounds of players")
+        self.training = training
+        self.objective = objective
+        self.folder = folder
+        self.callbacks = list(callbacks)
+        device = Fabric(accelerator=accelerator, devices=1).device
+        self.model = model.to(device)
+        self.extras = extras.to(device) if extras is not None else nn.Module()
+        self.data = {name: part.to(device) for name, part in data.items()}
+        self.device = device
+        self.rounds = rounds or [[self._only_player()]]
+        self.players = check_players(self.rounds)
+        self.samples = getattr(objective, "samples", 1)
+        self.steps_per_epoch = self.data["train"].steps_per_epoch(training.batch_size)
+        self.total = training.epochs * self.steps_per_epoch
+        self.history = History(folder / HISTORY if folder else None)
+        self.average = (
+            WeightAverage(self.model, training.average) if training.average is not None else None
+        )
+        self.step = 0
+        self.means = Means()
+        self.seconds = 0.0
+        self.best: dict[str, Tensor] = {}
+        self.best_loss = float("inf")
+        self.waited = 0
+        self.stopped = False
+        self.policy: Policy | None = None
+        self._base_rates = [
+            [group["lr"] for group in player.optimizer.param_groups] for player in self.players
+        ]
+        self._last_checkpoint = time.monotonic()
+
+    def _only_player(self) -> Player:
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        optimizer = self.training.optimizer.build(parameters)
+        assert self.objective is not None  # noqa: S101  __init__ checked
+        return Player("model", parameters, optimizer, self.objective, clip=self.training.clip)
+
+    # --- the run -------------------------------------------------------------------------------
+
+    def fit(self, *, resume: bool = False) -> History:
+        """Train to the end, or until patience runs out, and leave the best weights in the model.
+
+        Args:
+            resume: Go on from the checkpoint in the folder.
+
+        Returns:
+            The history.
+
+        Raises:
+            NumericalError: If the loss is no longer finite; the last good weights are in the model.
+            ArtifactError: If there is nothing to resume, or it belongs to another run.
+        """
+        with flush_denormals(), self._threads():
+            if resume:
+                self._resume()
+            elif self.folder is not None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            self.policy = self.policy or self._decide()
+            self._fabric = Fabric(
+                accelerator=self.device.type, devices=1, precision=self.policy.precision
+            )
+            self._evidence_model = _Compiled(self.model) if self.policy.compile else self.model
+            self._notify("on_start", step=self.step, total=self.total, note=self._note())
+            try:
+                self._run()
+            finally:
+                self._notify("on_end")
+            if self.best:
+                self.model.load_state_dict(self.best)
+            self.model.eval()
+        return self.history
+
+    def _run(self) -> None:
+        try:
+            while self.step < self.total and not self.stopped:
+                self._epoch()
+                self._finish_epoch()
+        except KeyboardInterrupt:
+            if self.means.is_finite() and self._weights_are_finite():
+                self._checkpoint()
+            raise
+
+    def _epoch(self) -> None:
+        """The rest of the epoch that ``step`` is in."""
+        train, size = self.data["train"], self.training.batch_size
+        epoch, done = divmod(self.step, self.steps_per_epoch)
+        order = train.order(self.training.seed, epoch)
+        self.model.train()
+        self.extras.train()
+        start = time.perf_counter()
+        for index in order.split(size)[done:]:
+            self._train_on(index)
+            self.step += 1
+            self._notify("on_step", step=self.step)
+            if self._checkpoint_is_due() and self.step % self.steps_per_epoch:
+                self.seconds += time.perf_counter() - start
+                self._guard()
+                self._checkpoint()
+                start = time.perf_counter()
+        self.seconds += time.perf_counter() - start
+
+    def _train_on(self, index: Tensor) -> None:
+        """One step on the rows at ``index``."""
+        progress = Progress(self.step, self.total)
+        seed_step(self.training.seed, self.step, self.device)
+        self._set_rates(progress)
+        batch = self.data["train"].batch(index, train=True)
+        with self._fabric.autocast():
+            losses = train_step(
+                self._evidence_model,
+                self.rounds,
+                batch,
+                progress=progress,
+                samples=self.samples,
+                backward=self._fabric.backward,
+            )
+        for name, loss in losses.items():
+            self.means.add(self._prefixed(name, loss.terms), len(index))
+        if self.step % NORM_EVERY == 0:
+            for player in self.players:
+                norm = {"gradient_norm": player.gradient_norm()}
+                self.means.add(self._prefixed(player.name, norm))
+        if self.average is not None:
+            self.average.update()
+
+    def _prefixed(self, name: str, terms: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        if len(self.players) == 1:
+            return terms
+        return {f"{name}/{term}": value for term, value in terms.items()}
+
+    def _set_rates(self, progress: Progress) -> None:
+        if self.training.lr_schedule is None:
+            return
+        factor = value_at(self.training.lr_schedule, progress.fraction)
+        for player, rates in zip(self.players, self._base_rates, strict=True):
+            for group, rate in zip(player.optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+
+    def _finish_epoch(self) -> None:
+        self._guard()
+        record = {
+            "epoch": self.step // self.steps_per_epoch,
+            "step": self.step,
+            **self.means.read(),
+            **self._settings(),
+            "seconds": self.seconds,
+        }
+        self.means, self.seconds = Means(), 0.0
+        record |= self._validate()
+        self._keep_best(record)
+        last = self.step >= self.total or self.stopped
+        record |= {"last": last} | ({"warnings": w} if (w := alarms(record, self.model)) else {})
+        self.history.append(record)
+        self._notify("on_epoch", self.history.last)
+        if last or self._checkpoint_is_due():
+            self._checkpoint()
+
+    def _settings(self) -> dict[str, float]:
+        """Learning rate and β as they were in the last step."""
+        at = Progress(self.step - 1, self.total).fraction
+        settings = {"learning_rate": self.players[0].optimizer.param_groups[0]["lr"]}
+        beta = getattr(self.objective, "beta", None)
+        return settings | ({"beta": float(value_at(beta, at))} if beta is not None else {})
+
+    # --- held-out data, best weights, early stopping --------------------------------------------
+
+    def _validate(self) -> dict[str, Any]:
+        """The objective on held-out data, schedules at their final values, noise shared by rows."""
+        held_out = self.data.get("validation")
+        if held_out is None or self.objective is None:
+            return {}
+        start = time.perf_counter()
+        means = Means()
+        self.model.eval()
+        with torch.no_grad(), self._averaged_weights(), self._fabric.autocast():
+            for batch in held_out.batches(max(self.training.batch_size, 1_000)):
+                with shared_noise(self.training.seed):
+                    evidence = self.model.evidence(batch.x, batch.c, samples=self.samples)  # type: ignore[operator]
+                end = Progress.end()
+                loss = self.objective(evidence, batch=batch, model=self.model, progress=end)
+                means.add(loss.terms | {"loss": loss.total}, len(batch.x))
+        terms = {f"valid_{name}": value for name, value in means.read().items() if name != "kl"}
+        if "valid_rate" in terms and getattr(self.model, "has_density", True):
+            terms["valid_elbo"] = -terms["valid_distortion"] - terms["valid_rate"]
+        return terms | {"valid_seconds": time.perf_counter() - start}
+
+    def _keep_best(self, record: dict[str, Any]) -> None:
+        """Remember the weights when the held-out loss is better, and count how long it was not."""
+        loss = record.get("valid_loss")
+        record["best"] = loss is None or loss < self.best_loss - self.training.min_delta
+        if record["best"]:
+            self.best = {name: value.clone() for name, value in self._state().items()}
+            self.best_loss, self.waited = (self.best_loss if loss is None else loss), 0
+        else:
+            self.waited += 1
+        patience = self.training.patience
+        self.stopped = patience is not None and self.waited >= patience
+
+    def _state(self) -> dict[str, Tensor]:
+        """The weights to evaluate and save: averaged ones where there is an average."""
+        if self.average is not None:
+            return self.average.state(self.model)
+        return self.model.state_dict()
+
+    @contextlib.contextmanager
+    def _averaged_weights(self) -> Iterator[None]:
+        if self.average is None:
+            yield
+            return
+        own = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self._state())
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(own)
+
+    # --- safety ----------------------------------------------------------------------------------
+
+    def _guard(self) -> None:
+        """Stop before anything that is not finite reaches a checkpoint or the best weights."""
+        if self.means.is_finite() and self._weights_are_finite():
+            return
+        if self.best:
+            self.model.load_state_dict(self.best)
+        good = len(self.history.records)
+        raise NumericalError(
+            "the loss is no longer a finite number",
+            where=f"epoch {self.step // self.steps_per_epoch + 1}, before step {self.step}",
+            got=", ".join(name for name, v in self.means.sums.items() if not v.isfinite().all())
+            or "weights that are not finite",
+            remedy=(
+                f"the {'weights of epoch ' + str(good) if good else 'start'} are kept; lower the "
+                "learning rate (--lr), clip gradients (--set training.clip=1), or warm beta up"
+            ),
+        )
+
+    def _weights_are_finite(self) -> bool:
+        weights = [*self.model.parameters(), *self.extras.parameters()]
+        return bool(torch.stack([w.detach().sum() for w in weights]).isfinite().all())
+
+    def _checkpoint_is_due(self) -> bool:
+        if self.folder is None:
+            return False
+        return time.monotonic() - self._last_checkpoint >= self.training.checkpoint_seconds
+
+    def _checkpoint(self) -> None:
+        if self.folder is None:
+            return
+        groups: dict[str, Mapping[str, Tensor]] = {
+            "model": self.model.state_dict(),
+            "extras": self.extras.state_dict(),
+            "best": self.best,
+            "average": self.average.average if self.average else {},
+            "means": self.means.sums,
+        }
+        for player in self.players:
+            groups[f"optimizer:{player.name}"] = optimizer_state(player.optimizer)
+        assert self.policy is not None  # noqa: S101  decided before the first step
+        facts = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "records": len(self.history.records),
+            "best_loss": None if self.best_loss == float("inf") else self.best_loss,
+            "waited": self.waited,
+            "stopped": self.stopped,
+            "counts": self.means.counts,
+            "policy": to_json(self.policy),
+            "fingerprint": self._fingerprint(),
+        }
+        save_checkpoint(self.folder / CHECKPOINT, groups, facts)
+        self._last_checkpoint = time.monotonic()
+
+    def _resume(self) -> None:
+        if self.folder is None:
+            raise ConfigError("nothing to resume: the run has no folder")
+        path = self.folder / CHECKPOINT
+        groups, facts = load_checkpoint(path, device=str(self.device))
+        if facts["fingerprint"] != self._fingerprint():
+            raise ArtifactError(
+                "the checkpoint belongs to a run with other settings or data",
+                expected=self._fingerprint(),
+                got=facts["fingerprint"],
+                where=str(path),
+                remedy="resume with the same settings, or start a new run in another folder",
+            )
+        self.model.load_state_dict(groups["model"])
+        self.extras.load_state_dict(groups.get("extras", {}))
+        if self.average is not None:
+            self.average.average = groups["average"]
+        for player in self.players:
+            restore_optimizer(player.optimizer, groups.get(f"optimizer:{player.name}", {}))
+        self.best = groups.get("best", {})
+        self.means.sums, self.means.counts = groups.get("means", {}), facts["counts"]
+        self.step, self.seconds = facts["step"], facts["seconds"]
+        self.best_loss = float("inf") if facts["best_loss"] is None else facts["best_loss"]
+        self.waited, self.stopped = facts["waited"], facts["stopped"]
+        policy = {name: value for name, value in facts["policy"].items() if name != "kind"}
+        self.policy = Policy(**policy)
+        self.history.rewind(facts["records"])
+
+    def _fingerprint(self) -> str:
+        """What must not change between a run and its continuation."""
+        train = self.data["train"]
+        return f"{len(train)} rows, {self.steps_per_epoch} steps an epoch, {self.total} in all, seed {self.training.seed}"
+
+    # --- speed -----------------------------------------------------------------------------------
+
+    def _decide(self) -> Policy:
+        asked = self.training.speed
+        single = len(self.players) == 1 and self.objective is not None
+        return decide(
+            asked, device=self.device, steps=self.total, trial=self._trial if single else None
+        )
+
+    def _trial(self, precision: str, compiled: bool) -> Callable[[], None]:
+        """A step on copies of model and optimiser, for timing."""
+        return trial_step(self, precision, compiled)
+
+    def _note(self) -> str:
+        assert self.policy is not None  # noqa: S101  decided before
+        weights = sum(p.numel() for p in self.model.parameters())
+        return (
+            f"{len(self.data['train'])} rows, {weights:,} weights, {self.total} steps on "
+            f"{self.device} ({self.policy.reason})"
+        )
+
+    @contextlib.contextmanager
+    def _threads(self) -> Iterator[None]:
+        before = torch.get_num_threads()
+        if self.training.speed.threads:
+            torch.set_num_threads(self.training.speed.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def _notify(self, event: str, *args: Any, **kwargs: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(*args, **kwargs)
+
+
+class _Compiled:
+    """A model whose evidence is computed by ``torch.compile``, sums included."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.evidence = torch.compile(self._evidence, dynamic=False)
+
+    def _evidence(self, *args: Any, **kwargs: Any) -> Any:
+        evidence = self.model.evidence(*args, **kwargs)  # type: ignore[operator]
+        evidence.log_px  # noqa: B018  computed here so that it is fused
+        for node in evidence.nodes:
+            node.kl_elements  # noqa: B018
+        return evidence
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+
+def trial_step(trainer: Trainer, precision: str, compiled: bool) -> Callable[[], None]:
+    """A function that makes one training step on a copy of the trainer's model."""
+    import copy
+
+    model = copy.deepcopy(trainer.model).train()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    assert trainer.objective is not None  # noqa: S101  only single players are tried
+    optimizer = trainer.training.optimizer.build(parameters)
+    player = Player("model", parameters, optimizer, trainer.objective, clip=trainer.training.clip)
+    fabric = Fabric(accelerator=trainer.device.type, devices=1, precision=precision)  # type: ignore[arg-type]
+    evidence_model = _Compiled(model) if compiled else model
+    train = trainer.data["train"]
+    index = torch.arange(min(trainer.training.batch_size, len(train)), device=trainer.device)
+
+    def step() -> None:
+        batch = train.batch(index, train=True)
+        with fabric.autocast():
+            train_step(
+                evidence_model,  # type: ignore[arg-type]
+                [[player]],
+                batch,
+                progress=Progress(0, trainer.total),
+                samples=trainer.samples,
+                backward=fabric.backward,
+            )
+
+    return step
+
+
+def seed_step(seed: int, step: int, device: torch.device) -> None:
+    """Seed torch's global generators from (seed, step), by a splitmix64 finaliser."""
+    mixed = (seed * 0x9E3779B97F4A7C15 + step + 1) & 0xFFFFFFFFFFFFFFFF
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    mixed = (mixed ^ (mixed >> 31)) >> 1
+    torch.default_generator.manual_seed(mixed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(mixed)

@@ -1,0 +1,149 @@
+"""Players: who minimises what, over which parameters.
+
+A player owns a set of parameters that no other player touches, one optimiser, one loss and a gate.
+Plain training has one player, a critic makes two, a VAE-GAN three. One *round* is one forward pass
+shared by the players in it; a critic that steps more often than its opponent takes more rounds.
+Losses reach only their own player's parameters, because ``backward`` is told which inputs it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vaekit.errors import ConfigError
+from vaekit.models import Evidence
+from vaekit.objectives import Loss, Progress
+
+__all__ = ["Player", "check_players", "train_step"]
+
+Backward = Callable[..., None]
+Reduce = Callable[[Sequence[nn.Parameter]], None]
+
+
+def always(evidence: Evidence) -> bool:
+    """The gate of a player that steps in every round."""
+    return True
+
+
+class Player:
+    """A disjoint set of parameters with its optimiser, its loss and its gate.
+
+    Args:
+        name: Prefix of its terms in the history.
+        parameters: What it may change; nothing else.
+        optimizer: Over exactly these parameters.
+        loss: ``loss(evidence, *, batch, model, progress) -> Loss``; any objective is one.
+        gate: ``gate(evidence) -> bool``: whether it steps this time.
+        clip: Largest gradient norm; None for no clipping.
+
+    Raises:
+        ConfigError: If the optimiser holds other parameters than the player.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parameters: Iterable[nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+        loss: Callable[..., Loss],
+        *,
+        gate: Callable[[Evidence], bool] = always,
+        clip: float | None = None,
+    ) -> None:
+        self.name = name
+        self.parameters = [p for p in parameters if p.requires_grad]
+        self.optimizer = optimizer
+        self.loss = loss
+        self.gate = gate
+        self.clip = clip
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if held != {id(p) for p in self.parameters}:
+            raise ConfigError(
+                "the optimiser must hold exactly the player's parameters", where=f"player {name!r}"
+            )
+
+    def gradient_norm(self) -> Tensor:
+        """Euclidean norm of all its gradients, a scalar."""
+        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+
+    def step(self) -> None:
+        """Clip if asked to, then one optimiser step."""
+        if self.clip is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.clip, self.gradient_norm())
+        self.optimizer.step()
+
+
+def check_players(rounds: Sequence[Sequence[Player]]) -> list[Player]:
+    """The distinct players of all rounds.
+
+    Raises:
+        ConfigError: If two share a name or a parameter, or there is none.
+    """
+    players = list({id(p): p for players in rounds for p in players}.values())
+    owner: dict[int, str] = {}
+    if not players:
+        raise ConfigError("nobody plays", expected="at least one player")
+    if len({p.name for p in players}) < len(players):
+        raise ConfigError("players need distinct names", got=[p.name for p in players])
+    for player in players:
+        for parameter in player.parameters:
+            other = owner.setdefault(id(parameter), player.name)
+            if other != player.name:
+                raise ConfigError(
+                    "a parameter belongs to two players",
+                    expected="disjoint sets",
+                    got=f"shape {tuple(parameter.shape)} in {other!r} and {player.name!r}",
+                )
+    return players
+
+
+def plain_backward(loss: Tensor, **kwargs: Any) -> None:
+    """``loss.backward`` as a function; Fabric's ``backward`` has the same form."""
+    loss.backward(**kwargs)
+
+
+def train_step(
+    model: nn.Module,
+    rounds: Sequence[Sequence[Player]],
+    batch: Any,
+    *,
+    progress: Progress,
+    samples: int = 1,
+    backward: Backward = plain_backward,
+    reduce: Reduce | None = None,
+) -> dict[str, Loss]:
+    """One step of every round: one forward pass, all backward passes, then all updates.
+
+    Args:
+        model: Anything with ``evidence``.
+        rounds: Players by round.
+        batch: Has ``x``, ``c``, ``target`` and ``observed``.
+        progress: Given to the losses.
+        samples: Codes per example.
+        backward: Runs a backward pass (Fabric's, under its precision plugin).
+        reduce: Averages gradients over processes, given the parameters of each active player.
+
+    Returns:
+        The loss of each player that stepped, by name.
+    """
+    losses: dict[str, Loss] = {}
+    for players in rounds:
+        evidence = model.evidence(  # type: ignore[operator]
+            batch.x, batch.c, target=batch.target, observed=batch.observed, samples=samples
+        )
+        active = [player for player in players if player.gate(evidence)]
+        for player in active:
+            player.optimizer.zero_grad(set_to_none=True)
+            loss = player.loss(evidence, batch=batch, model=model, progress=progress)
+            keep = player is not active[-1]
+            backward(loss.total, inputs=player.parameters, retain_graph=keep)
+            losses[player.name] = loss
+        for player in active:
+            if reduce is not None:
+                reduce(player.parameters)
+            player.step()
+    return losses

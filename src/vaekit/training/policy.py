@@ -1,0 +1,118 @@
+"""Speed policy: precision and compilation, decided once, written down, kept on resume.
+
+Rules come first, because they cost nothing and give the same answer every time; only where a rule
+leaves the question open, and the run is long enough for the answer to matter, is it measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal
+
+import torch
+
+
+from vaekit.spec import Spec, Within
+
+__all__ = ["Policy", "PolicySpec", "decide", "flush_denormals"]
+
+Precision = Literal["32-true", "bf16-mixed", "64-true"]
+COMPILE_SECONDS = 60.0
+
+
+class PolicySpec(Spec, kind="policy/speed"):
+    """What the user asks for; ``auto`` lets rules and measurements decide.
+
+    Args:
+        precision: Arithmetic of the training step.
+        compile: Whether ``torch.compile`` fuses the forward pass and the loss.
+        threads: CPU threads, 0 for torch's default.
+    """
+
+    precision: Literal["auto", "32-true", "bf16-mixed", "64-true"] = "auto"
+    compile: Literal["auto", "on", "off"] = "auto"
+    threads: Annotated[int, Within(0, 1024)] = 0
+
+
+class Policy(Spec, kind="policy/decided"):
+    """What was decided, and why; part of the checkpoint."""
+
+    precision: Precision = "32-true"
+    compile: bool = False
+    reason: str = ""
+
+
+@contextlib.contextmanager
+def flush_denormals() -> Iterator[None]:
+    """Treat denormal numbers as zero inside the block.
+
+    Adam's moments of dead weights decay into denormals, which cost a CPU a hundred cycles each.
+    """
+    was_on = float(torch.tensor(1e-39) * 1.0) == 0.0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(was_on)
+
+
+def decide(
+    asked: PolicySpec,
+    *,
+    device: torch.device,
+    steps: int,
+    trial: Callable[[str, bool], Callable[[], None]] | None = None,
+) -> Policy:
+    """The policy for a run.
+
+    Args:
+        asked: The user's wishes.
+        device: Where the run takes place.
+        steps: How many optimiser steps it will make.
+        trial: ``trial(precision, compiled)`` gives a function that makes one throw-away step on a
+            copy of the model; None when the run cannot be copied.
+
+    Returns:
+        The decision; the same wishes on the same machine kind give the same rules, and a resumed
+        run takes its decision from the checkpoint.
+    """
+    precision, why = _precision(asked, device)
+    if asked.compile != "auto":
+        return Policy(precision, asked.compile == "on", f"{why}; compile {asked.compile} as asked")
+    if trial is None:
+        return Policy(precision, False, f"{why}; not compiled: several players")
+    eager = _seconds_per_step(trial(precision, False))
+    if steps * eager < 2 * COMPILE_SECONDS:
+        return Policy(precision, False, f"{why}; not compiled: the run is too short to pay it back")
+    start = time.perf_counter()
+    step = trial(precision, True)
+    step()
+    spent = time.perf_counter() - start
+    saved = steps * (eager - _seconds_per_step(step))
+    pays = saved > 2 * spent
+    verdict = f"compiling costs {spent:.0f} s and saves {saved:.0f} s over the run"
+    return Policy(precision, pays, f"{why}; {verdict}")
+
+
+def _precision(asked: PolicySpec, device: torch.device) -> tuple[Precision, str]:
+    if asked.precision != "auto":
+        return asked.precision, f"{asked.precision} as asked"
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return "bf16-mixed", "bfloat16: the GPU has it in hardware"
+    return "32-true", "float32: no bfloat16 units that are known to be faster"
+
+
+def _seconds_per_step(step: Callable[[], None], repeats: int = 5) -> float:
+    """The fastest of a few steps, after one that is not counted."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        step()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
