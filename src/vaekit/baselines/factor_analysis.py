@@ -26,7 +26,7 @@ class FactorAnalysis(Spec, kind="baseline/factor-analysis"):
             constant in training would have an infinite density. The default is the floor of the
             Gaussian likelihood.
         max_iter: Most iterations of the fit.
-        tolerance: Gain in log-likelihood at which the fit stops.
+        tolerance: Gain in log-likelihood, summed over rows, at which the fit stops.
 
     References:
         Bayesian Reasoning and Machine Learning (Barber, 2012), algorithm 21.1.
@@ -62,12 +62,13 @@ class Factors(LinearRepresentation):
         self.spec = spec
 
     def _fit(self, flat: Floats) -> None:
+        rows = _fewer_rows(flat - self.mean)
         self._fitted = sklearn.decomposition.FactorAnalysis(
             n_components=self.latent_dim,
-            tol=self.spec.tolerance,
+            tol=self.spec.tolerance * len(rows) / len(flat),
             max_iter=self.spec.max_iter,
             random_state=0,
-        ).fit(_fewer_rows(flat - self.mean))
+        ).fit(rows)
         self._fitted.mean_ = np.zeros_like(self.mean)
         self.noise_variance = np.maximum(self._fitted.noise_variance_, self.spec.floor**2)
         self._fitted.noise_variance_ = self.noise_variance
@@ -91,5 +92,5 @@ def _fewer_rows(offset: Floats) -> Floats:
     n, dim = offset.shape
     if n <= 2 * dim:
         return offset
-    root = np.linalg.qr(offset, mode="r") * math.sqrt(dim / n)
+    root = np.asarray(np.linalg.qr(offset, mode="r")) * math.sqrt(dim / n)
     return np.concatenate([root, -root])

@@ -79,7 +79,7 @@ class LinearRepresentation:
         """Learn from rows of shape ``(n, *event)``.
 
         Raises:
-            DataError: If there are fewer than two rows, or a value is not finite.
+            DataError: If rows are fewer than two or all the same, or a value is not finite.
             ConfigError: If the code has more numbers than the data can determine.
         """
         rows = as_rows(x)
@@ -92,6 +92,8 @@ class LinearRepresentation:
                 expected=f"latent_dim at most {min(flat.shape)}, the smaller side of the data",
                 got=self.latent_dim,
             )
+        if not np.ptp(flat, axis=0).any():
+            raise DataError("all rows are the same, so there is nothing to learn")
         self.mean = flat.mean(0)
         self._fit(flat)
         self.event_shape = rows.shape[1:]

@@ -51,9 +51,10 @@ class Categorical(Density):
 
     def log_prob_elements(self, value: Tensor) -> Tensor:  # noqa: D102
         normaliser = self.logits.logsumexp(self.axis)
-        code = (value * self.divisor).round().long().broadcast_to(normaliser.shape)
-        chosen = self.logits.gather(self.axis, code.unsqueeze(self.axis))
-        return chosen.squeeze(self.axis) - normaliser
+        shape = torch.broadcast_shapes(value.shape, normaliser.shape)
+        code = (value * self.divisor).round().long().expand(shape)
+        logits = self.logits.movedim(self.axis, -1).expand(*shape, -1)
+        return logits.gather(-1, code.unsqueeze(-1)).squeeze(-1) - normaliser
 
     def sample(self, shape: Sequence[int] = ()) -> Tensor:
         """Codes of shape ``(*shape, *batch, *event)``, by inverting the cumulated masses."""

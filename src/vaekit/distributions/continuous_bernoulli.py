@@ -99,10 +99,13 @@ def _polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
 
 def _quantile(u: Tensor, logits: Tensor) -> Tensor:
     """log(1 + u (e^t − 1)) / t, reflected where t > 0 so that nothing overflows."""
-    rising = logits > 0
-    rest = torch.where(rising, u, 1 - u)
-    steep = logits.abs()
-    distance = -torch.log(rest + (1 - rest) * torch.exp(-steep)) / steep
+    rising, steep = logits > 0, logits.abs()
+    below, above = torch.where(rising, 1 - u, u), torch.where(rising, u, 1 - u)
+    change = below * torch.expm1(-steep)
+    small = change > -0.5
+    log_small = torch.log1p(torch.where(small, change, 0.0))
+    log_large = torch.log(torch.where(small, 1.0, above + below * torch.exp(-steep)))
+    distance = -(log_small + log_large) / steep
     return torch.where(rising, 1 - distance, distance)
 
 

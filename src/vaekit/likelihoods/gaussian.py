@@ -72,15 +72,9 @@ class GaussianLikelihood(ScaledLikelihood):
     def _optimal_log_scale(self, loc: Tensor, x: Tensor | None) -> Tensor:
         if self.training and x is not None:
             mean_square = (x - loc).square().mean()
-            self._remember(mean_square)
         else:
             mean_square = self.mean_square.to(loc)
         return 0.5 * mean_square.clamp(min=self.spec.floor**2).log()
-
-    def _remember(self, mean_square: Tensor) -> None:
-        """A running estimate for evaluations during training, until :meth:`freeze` replaces it."""
-        with torch.no_grad():
-            self.mean_square.lerp_(mean_square.to(self.mean_square), 0.05)
 
     def freeze(self, mean_square: float) -> None:
         """Fix σ of the optimal-σ likelihood from the training data's mean squared error."""

@@ -7,8 +7,8 @@ With :math:`z_k \sim q(z \mid x)`,
     E\Big[\log \tfrac1K \sum_{k=1}^K \tfrac{p(x \mid z_k)\, p(z_k)}{q(z_k \mid x)}\Big]
     \le \log p(x),
 
-and the middle term rises to log p(x) with K. The samples come in blocks of fixed size, each with a
-seed of its own and noise common to all rows; so the score of a row depends on the model, the row,
+and the middle term rises to log p(x) with K. The samples come in blocks of a fixed size, each with
+a seed of its own and noise common to all rows; so the score of a row depends on the model, the row,
 ``samples`` and ``seed``, and neither on its batch mates nor on how the work is divided.
 """
 
@@ -29,9 +29,9 @@ from vaekit.models import Evidence, Node, VAEModel
 
 __all__ = ["Scores", "bits_per_dim", "elbo", "log_marginal", "mean_and_error", "score"]
 
-BLOCK = 16
-"""Samples that are drawn and decoded together."""
-MAX_ELEMENTS = 2**24
+MAX_BLOCK = 64
+"""Most samples that are drawn and decoded together."""
+MAX_ELEMENTS = 2**22
 """Elements of x that are decoded together; rows are divided so that they stay below."""
 
 Draw = Callable[[int], Evidence]
@@ -88,17 +88,22 @@ def score(
     need_density(model)
     if samples < 1:
         raise ConfigError("too few samples", expected="at least 1", got=samples, where="samples")
+    if chunk is not None and chunk < 1:
+        raise ConfigError("too few rows", expected="at least 1", got=chunk, where="chunk")
+    if not x.numel():
+        raise DataError("no rows to score", got=f"shape {tuple(x.shape)}")
     if c is not None and len(c) != len(x):
         raise ShapeError("one context for each row", expected=len(x), got=len(c))
     if isinstance(model, VAEModel):
         model.likelihood.check(x)
     model = in_dtype(model, dtype)
+    block = _block_size(x)
     parts = []
     with evaluating(model):
-        for rows in _row_slices(x, chunk):
+        for rows in _row_slices(x, chunk or max(1, MAX_ELEMENTS // (block * x[:1].numel()))):
             rows_c = None if c is None else like_model(model, c[rows])
             draw = _drawer(model, like_model(model, x[rows]), rows_c)
-            parts.append(_score_rows(draw, samples=samples, seed=seed))
+            parts.append(_score_rows(_blocks(draw, block, samples=samples, seed=seed), samples))
     return _joined(parts, samples)
 
 
@@ -190,20 +195,20 @@ def _drawer(model: Scorable, x: Tensor, c: Tensor | None) -> Draw:
     return lambda k: model.evidence(x, c, samples=k)
 
 
-def _score_rows(draw: Draw, *, samples: int, seed: int) -> Scores:
+def _score_rows(blocks: Iterator[Evidence], samples: int) -> Scores:
     rate = distortion = torch.zeros((), dtype=torch.float64)
     log_sum = rate - math.inf
-    for evidence in _blocks(draw, samples=samples, seed=seed):
+    for evidence in blocks:
         rate = rate + _exact(evidence.rate).sum(0)
         distortion = distortion + _exact(evidence.distortion).sum(0)
         log_sum = torch.logaddexp(log_sum, _exact(evidence.log_weight).logsumexp(0))
     return Scores(rate / samples, distortion / samples, log_sum - math.log(samples), samples)
 
 
-def _blocks(draw: Draw, *, samples: int, seed: int) -> Iterator[Evidence]:
-    for index, start in enumerate(range(0, samples, BLOCK)):
+def _blocks(draw: Draw, block: int, *, samples: int, seed: int) -> Iterator[Evidence]:
+    for index, start in enumerate(range(0, samples, block)):
         with shared_noise(_block_seed(seed, index)):
-            evidence = draw(min(BLOCK, samples - start))
+            evidence = draw(min(block, samples - start))
         yield evidence
 
 
@@ -216,17 +221,17 @@ def _exact(nats: Tensor) -> Tensor:
     return nats.cpu().double()
 
 
-def _row_slices(x: Tensor, chunk: int | None) -> Iterator[slice]:
-    if chunk is not None and chunk < 1:
-        raise ConfigError("too few rows", expected="at least 1", got=chunk, where="chunk")
-    size = chunk or max(1, MAX_ELEMENTS // (BLOCK * max(1, math.prod(x.shape[1:]))))
+def _block_size(x: Tensor) -> int:
+    """Fewer samples at a time for larger observations, whatever the number of rows."""
+    return min(MAX_BLOCK, max(1, MAX_ELEMENTS // (4 * math.prod(x.shape[1:]))))
+
+
+def _row_slices(x: Tensor, size: int) -> Iterator[slice]:
     for start in range(0, len(x), size):
         yield slice(start, start + size)
 
 
 def _joined(parts: list[Scores], samples: int) -> Scores:
-    if not parts:
-        raise DataError("no rows to score")
     return Scores(
         torch.cat([part.rate for part in parts]),
         torch.cat([part.distortion for part in parts]),

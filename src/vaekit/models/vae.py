@@ -13,7 +13,7 @@ from vaekit.errors import ConfigError, ShapeError
 from vaekit.latents import Diagonal, Posterior, Prior, Standard
 from vaekit.likelihoods import Gaussian, Likelihood
 from vaekit.models.evidence import Evidence, Node
-from vaekit.networks import MLP, accepts_context, call_network, probe_features
+from vaekit.networks import MLP, accepts_context, call_network, check_decoder, probe_features
 from vaekit.spec import Role, Spec, Within
 
 __all__ = ["FlatVAE", "VAEModel"]
@@ -56,11 +56,12 @@ class FlatVAE(Spec, kind="model/vae"):
         likelihood = _built(self.likelihood, event_shape=event_shape)
         encoder = self._network("encoder", event_shape, context_dim=context_dim)
         features = probe_features(encoder, event_shape, context_dim=context_dim)
+        params_shape = likelihood.params_shape
+        decoder = self._network("decoder", latent_shape, params_shape, context_dim=context_dim)
+        check_decoder(decoder, latent_shape, params_shape, context_dim=context_dim)
         return {
             "encoder": encoder,
-            "decoder": self._network(
-                "decoder", latent_shape, likelihood.params_shape, context_dim=context_dim
-            ),
+            "decoder": decoder,
             "prior": _built(self.prior, latent_shape=latent_shape, context_dim=context_dim),
             "posterior": _built(
                 self.posterior, features=features, latent_shape=latent_shape, context_dim=context_dim

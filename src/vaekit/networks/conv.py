@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Annotated
 
 from torch import nn
 
-from vaekit.networks.image import (
-    Down,
-    ImageDecoder,
-    ImageEncoder,
-    Size,
-    Up,
-    check_stages,
-    ladder,
-    read_image_shape,
-    widths,
-)
-from vaekit.networks.mlp import ACTIVATIONS, Activation
-from vaekit.spec import Spec, Within
+from vaekit.networks.image import ImageNetwork, Stage
+from vaekit.networks.mlp import ACTIVATIONS, gain
+from vaekit.networks.resample import Down, Up
 
 __all__ = ["Conv"]
 
-FIRST_WIDTH = 32
-# Half of a centred activation's power is lost in a rectifier; twice the variance makes up for it.
-GAIN = 2.0
 
-
-class Conv(Spec, kind="network/conv"):
+class Conv(ImageNetwork, kind="network/conv"):
     """Strided convolutions down to a small grid, then dense layers; the decoder mirrors both.
 
-    A stage halves every side that is longer than 6, rounding up. On the way back the image is
-    enlarged to the same sizes by nearest-neighbour convolutions (:class:`~vaekit.networks.image.Up`),
-    so any height and width is met exactly and without checkerboards. The context joins the dense
-    layers.
+    A stage halves every side that is longer than 6, rounding up. On the way back
+    :class:`~vaekit.networks.resample.Up` enlarges to the same sizes, so any height and width is
+    met exactly and without checkerboards. The context joins the dense layers.
 
     Args:
         channels: Channels of each stage; None chooses 32, 64, 128, 256, 256 … with as many stages
@@ -45,9 +28,11 @@ class Conv(Spec, kind="network/conv"):
         kernel: Side of the convolutions, odd.
 
     Raises:
-        ConfigError: If the kernel is even, or the data are not images (C, H, W).
+        ConfigError: If the kernel is even, ``channels`` is empty, or the data are not images
+            (C, H, W).
 
     Example:
+        >>> import torch
         >>> net = Conv(channels=(8, 16))
         >>> net.encoder((3, 28, 20))(torch.zeros(4, 3, 28, 20)).shape
         torch.Size([4, 256])
@@ -55,57 +40,18 @@ class Conv(Spec, kind="network/conv"):
         torch.Size([4, 3, 28, 20])
     """
 
-    channels: tuple[Annotated[int, Within(1, 4096)], ...] | None = None
-    hidden: tuple[Annotated[int, Within(1, 65_536)], ...] = (256,)
-    activation: Activation = "relu"
-    kernel: Annotated[int, Within(1, 15)] = 3
-
-    def validate(self) -> None:  # noqa: D102
-        check_stages(self.channels, self.kernel, where=self.kind)
-
-    def encoder(self, event_shape: Sequence[int], *, context_dim: int = 0) -> ImageEncoder:
-        """A module (B, C, H, W) → (B, features)."""
-        n, size = read_image_shape(event_shape, where=self.kind)
-        channels = widths(self.channels, size, first=FIRST_WIDTH)
-        sizes = ladder(size, len(channels))
-        return ImageEncoder(
-            self,
-            self._down((n, *channels), sizes),
-            (channels[-1], *sizes[-1]),
-            hidden=self.hidden,
-            activation=self.activation,
-            context_dim=context_dim,
-        )
-
-    def decoder(
-        self, latent_shape: Sequence[int], params_shape: Sequence[int], *, context_dim: int = 0
-    ) -> ImageDecoder:
-        """A module (N, \\*latent) → (N, C', H, W)."""
-        n, size = read_image_shape(params_shape, where=self.kind)
-        channels = widths(self.channels, size, first=FIRST_WIDTH)
-        sizes = ladder(size, len(channels))
-        return ImageDecoder(
-            self,
-            self._up((n, *channels), sizes),
-            (channels[-1], *sizes[-1]),
-            latent_shape=latent_shape,
-            hidden=self.hidden,
-            activation=self.activation,
-            activate_grid=True,
-            context_dim=context_dim,
-        )
-
-    def _down(self, channels: Sequence[int], sizes: Sequence[Size]) -> nn.Sequential:
+    def down(self, stages: Sequence[Stage]) -> nn.Sequential:
+        """Strided convolutions, each followed by the activation."""
         layers: list[nn.Module] = []
-        for (n_in, n_out), size in zip(pairwise(channels), sizes, strict=False):
-            layers.append(Down(n_in, n_out, size, kernel=self.kernel, gain=GAIN))
+        for n_in, n_out, size in stages:
+            layers.append(Down(n_in, n_out, size, kernel=self.kernel, gain=gain(self.activation)))
             layers.append(ACTIVATIONS[self.activation]())
         return nn.Sequential(*layers)
 
-    def _up(self, channels: Sequence[int], sizes: Sequence[Size]) -> nn.Sequential:
+    def up(self, stages: Sequence[Stage]) -> nn.Sequential:
+        """Enlarging convolutions with the activation between them."""
         layers: list[nn.Module] = []
-        steps = list(zip(pairwise(channels), sizes, strict=False))
-        for (n_out, n_in), size in reversed(steps):
-            layers.append(Up(n_in, n_out, size, kernel=self.kernel, gain=GAIN))
+        for n_out, n_in, size in reversed(stages):
+            layers.append(Up(n_in, n_out, size, kernel=self.kernel, gain=gain(self.activation)))
             layers.append(ACTIVATIONS[self.activation]())
         return nn.Sequential(*layers[:-1])

@@ -32,6 +32,7 @@ from vaekit.plots.style import (
     figure,
     legend,
     note,
+    space,
 )
 
 __all__ = ["comparison", "explained_variance", "two_latent_scatter"]
@@ -57,7 +58,9 @@ def explained_variance(ratio: ArrayLike) -> Figure:
     share = checks.not_negative(checks.finite(ratio, where="ratio", ndim=1), where="ratio")
     total = np.cumsum(share)
     if total[-1] > 1 + 1e-6:
-        raise DataError("shares of more than the whole", expected="a sum ≤ 1", got=total[-1], where="ratio")
+        raise DataError(
+            "shares of more than the whole", expected="a sum ≤ 1", got=total[-1], where="ratio"
+        )
     shown = min(len(share), MAX_COMPONENTS)
     at = np.arange(1, shown + 1)
     made = figure(7.2, 3.6)
@@ -96,8 +99,8 @@ def comparison(rows: Iterable[MetricRow]) -> Figure:
 
     Args:
         rows: Metrics, or mappings such as
-            ``{"name": "MSE", "VAE": 0.038, "PCA": 0.056, "unit": "", "better": "lower"}``; the first
-            method is ours.
+            ``{"name": "MSE", "VAE": 0.038, "PCA": 0.056, "unit": "", "better": "lower"}``;
+            the first method is ours.
 
     Raises:
         ConfigError: If a row is not a metric.
@@ -114,13 +117,13 @@ def comparison(rows: Iterable[MetricRow]) -> Figure:
     lines = math.ceil(len(metrics) / cols)
     bars = max(len(metric.values) for metric in metrics)
     made = figure(4.6 * cols, lines * (0.8 + 0.32 * bars))
-    made.get_layout_engine().set(wspace=0.08, hspace=0.08)  # type: ignore[union-attr]
+    space(made, wide=0.08, high=0.08)
     for i, metric in enumerate(metrics):
-        _bars(made.add_subplot(lines, cols, i + 1), metric)
+        _bars(made.add_subplot(lines, cols, i + 1), metric, bars)
     return made
 
 
-def _bars(ax: Axes, metric: Metric) -> None:
+def _bars(ax: Axes, metric: Metric, lines: int) -> None:
     methods = list(metric.values)
     values = np.array([0.0 if v is None else float(v) for v in metric.values.values()])
     colours = [BLUE if m == metric.ours else GREY for m in methods]
@@ -131,7 +134,7 @@ def _bars(ax: Axes, metric: Metric) -> None:
     ax.barh(at, values, height=0.66, color=colours)
     ax.set_yticks(at, methods)
     ax.tick_params(axis="y", length=0, labelsize=LABEL, labelcolor=INK)
-    ax.invert_yaxis()
+    ax.set_ylim(lines - 0.5, -0.5)
     low, high = min(values.min(), 0.0), max(values.max(), 0.0)
     span = (high - low) or 1.0
     ax.set_xlim(low - 0.28 * span * (low < 0), high + 0.28 * span * (high > 0 or low == 0))

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from numpy.typing import ArrayLike
 
 from vaekit.plots.checks import Floats
@@ -26,10 +27,10 @@ def tile(images: Floats) -> Floats:
 
 
 def brightness(original: ArrayLike) -> tuple[float, float]:
-    """The values shown as black and white: 0–255 for bytes, 0–1 when all fit, else the extremes.
+    """The values shown as black and white: 0, 255 for bytes; 0, 1 where all fit; else the extremes.
 
     Example:
-        >>> brightness(np.zeros((2, 2), np.uint8)), brightness([[0.2, 0.9]]), brightness([[-2.0, 3.0]])
+        >>> brightness(np.uint8([[7]])), brightness([[0.2, 0.9]]), brightness([[-2.0, 3.0]])
         ((0.0, 255.0), (0.0, 1.0), (-2.0, 3.0))
     """
     array = np.asarray(original)
@@ -46,7 +47,7 @@ def show(
     canvas: Floats,
     limits: tuple[float, float],
     *,
-    cmap: str = "gray",
+    cmap: str | Colormap = "gray",
     extent: tuple[float, float, float, float] | None = None,
 ) -> None:
     """Draw a canvas: grey values as they are, colours scaled by ``limits`` and clipped."""
@@ -70,7 +71,9 @@ def separate(ax: Axes, images: Floats, *, columns: bool = True) -> None:
     rows, cols, height, width = images.shape[:4]
     ax.hlines(np.arange(1, rows) * height - 0.5, -0.5, cols * width - 0.5, "white", linewidth=1.6)
     if columns:
-        ax.vlines(np.arange(1, cols) * width - 0.5, -0.5, rows * height - 0.5, "white", linewidth=1.6)
+        ax.vlines(
+            np.arange(1, cols) * width - 0.5, -0.5, rows * height - 0.5, "white", linewidth=1.6
+        )
 
 
 def tile_size(rows: int, cols: int, aspect: float, *, width: float, height: float) -> float:

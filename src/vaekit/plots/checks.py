@@ -24,13 +24,17 @@ def finite(values: ArrayLike, *, where: str, ndim: int | Sequence[int]) -> Float
     """
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
-        raise DataError("not numbers", expected="an array of real numbers", got=array.dtype, where=where)
+        raise DataError(
+            "not numbers", expected="an array of real numbers", got=array.dtype, where=where
+        )
     allowed = (ndim,) if isinstance(ndim, int) else tuple(ndim)
     if array.ndim not in allowed:
         expected = " or ".join(f"{n} axes" for n in allowed)
         raise ShapeError("wrong shape", expected=expected, got=array.shape, where=where)
     if array.size == 0:
-        raise ShapeError("nothing to draw", expected="at least one value", got=array.shape, where=where)
+        raise ShapeError(
+            "nothing to draw", expected="at least one value", got=array.shape, where=where
+        )
     bad = ~np.isfinite(array)
     if bad.any():
         index = tuple(int(i) for i in np.argwhere(bad)[0])

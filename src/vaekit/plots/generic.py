@@ -31,6 +31,7 @@ __all__ = ["curve", "sweep"]
 
 Region = tuple[float, float, str]
 Marker = tuple[float, str]
+LETTER = 0.0105  # share of the axis that one letter of a marker takes
 TINTS = ("#fdf0e3", "#e8f1fb", "#f1eaf7", "#eef0f2")
 
 
@@ -60,7 +61,7 @@ def curve(
     return made
 
 
-def sweep(  # noqa: PLR0913
+def sweep(
     x: ArrayLike,
     ys: Mapping[str, ArrayLike],
     *,
@@ -86,20 +87,28 @@ def sweep(  # noqa: PLR0913
         ShapeError: If the lengths differ, or there is no line.
 
     Example:
-        >>> figure = sweep([1e-3, 1e-1, 10], {"rate": [9, 4, 0]}, markers=[(8e-4, "a")], stacked=True)
+        >>> figure = sweep([1e-3, 1e-1, 10], {"rate": [9, 4, 0]}, markers=[(8e-4, "a")])
         >>> figure.axes[0].get_xscale()
         'log'
     """
     at, lines = _read(x, ys)
     low, high = _span(at, markers)
     groups = [{name: y} for name, y in lines.items()] if stacked else [lines]
-    made = figure(8.6, 1.9 * len(groups) + 0.9 if stacked else 4.6)
-    axes = made.subplots(len(groups), 1, sharex=True, squeeze=False)[:, 0]
-    for turn, (ax, group) in enumerate(zip(axes, groups, strict=True)):
+    lanes = _lanes(markers, (low, high))
+    tall = [1.8] * len(groups) if stacked else [3.6]
+    heights = [*tall, 0.24 * (1 + max(lanes))] if lanes else tall
+    made = figure(8.6, sum(heights) + 0.9)
+    grid = {"height_ratios": heights}
+    axes = made.subplots(len(heights), 1, sharex=True, squeeze=False, gridspec_kw=grid)[:, 0]
+    for turn, (ax, group) in enumerate(zip(axes, groups, strict=False)):
         dress(ax, ylabel=next(iter(group)) if stacked else ylabel)
         _shade(ax, regions, (low, high), named=turn == 0)
         _draw(ax, at, group, first=turn, named=not stacked)
-        _mark(ax, markers, (low, high), named=turn == len(groups) - 1)
+    if lanes:
+        _name_markers(dress(axes[-1], grid="none"), markers, lanes, (low, high))
+    for ax in axes:
+        for place, _ in markers:
+            ax.axvline(place, color=MUTED, linewidth=1, linestyle=(0, (3, 2)), zorder=1)
         log_axis(ax, low, high)
         ax.set_xlim(low, high)
     axes[-1].set_xlabel(xlabel)
@@ -138,9 +147,7 @@ def _span(x: Floats, markers: Sequence[Marker]) -> tuple[float, float]:
     return low / air, high * air
 
 
-def _shade(
-    ax: Axes, regions: Sequence[Region], span: tuple[float, float], *, named: bool
-) -> None:
+def _shade(ax: Axes, regions: Sequence[Region], span: tuple[float, float], *, named: bool) -> None:
     for i, (start, stop, label) in enumerate(regions):
         low, high = max(start, span[0]), min(stop, span[1])
         if low >= high:
@@ -148,25 +155,55 @@ def _shade(
         ax.axvspan(low, high, color=TINTS[i % len(TINTS)], linewidth=0, zorder=0)
         if named:
             ax.text(
-                math.sqrt(low * high), 1.02, label, transform=ax.get_xaxis_transform(),
-                ha="center", va="bottom", fontsize=LABEL, color=INK,
+                math.sqrt(low * high),
+                1.02,
+                label,
+                transform=ax.get_xaxis_transform(),
+                ha="center",
+                va="bottom",
+                fontsize=LABEL,
+                color=INK,
             )
 
 
-def _mark(
-    ax: Axes, markers: Sequence[Marker], span: tuple[float, float], *, named: bool
+def _share(place: float, span: tuple[float, float]) -> float:
+    return math.log(place / span[0]) / math.log(span[1] / span[0])
+
+
+def _reach(marker: Marker, span: tuple[float, float]) -> tuple[float, float]:
+    """The part of the axis that a label covers: right of its line, or left where that ends."""
+    start, width = _share(marker[0], span), LETTER * (len(marker[1]) + 2)
+    return (start, start + width) if start + width <= 1 else (start - width, start)
+
+
+def _lanes(markers: Sequence[Marker], span: tuple[float, float]) -> list[int]:
+    """A lane for each label, such that no two in one lane overlap."""
+    lanes: list[int] = []
+    for i, marker in enumerate(markers):
+        low, high = _reach(marker, span)
+        near = [_reach(other, span) for other in markers[:i]]
+        taken = {lanes[k] for k, (a, b) in enumerate(near) if low < b and a < high}
+        lanes.append(next(lane for lane in range(len(markers)) if lane not in taken))
+    return lanes
+
+
+def _name_markers(
+    ax: Axes, markers: Sequence[Marker], lanes: Sequence[int], span: tuple[float, float]
 ) -> None:
-    """Vertical lines; each label stands upright at its line, on the left where the right is taken."""
-    last = -math.inf
-    for place, label in sorted(markers):
-        ax.axvline(place, color=MUTED, linewidth=1, linestyle=(0, (3, 2)), zorder=1)
-        if not named:
-            continue
-        share = math.log(place / span[0]) / math.log(span[1] / span[0])
-        left = share > 0.96
+    """Labels in a strip of their own below the curves, each beside its line."""
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.set_ylim(max(lanes) + 0.6, -0.6)
+    for marker, lane in zip(markers, lanes, strict=True):
+        left = _reach(marker, span)[0] < _share(marker[0], span)
         ax.annotate(
-            label, (place, 0.03), (-3 if left else 3, 0), xycoords=ax.get_xaxis_transform(),
-            textcoords="offset points", rotation=90, ha="right" if left else "left", va="bottom",
-            fontsize=NOTE, color=MUTED, path_effects=HALO,
+            marker[1],
+            (marker[0], lane),
+            (-4 if left else 4, 0),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
+            fontsize=NOTE,
+            color=INK,
+            path_effects=HALO,
         )
-        last = share

@@ -1,4 +1,4 @@
-"""Pictures of a training run: its bound, its rate and distortion, the use of each latent dimension."""
+"""Pictures of a training run: its bound, rate and distortion, and the use of each dimension."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from vaekit.plots.style import (
     legend,
     note,
     placeholder,
+    space,
 )
 
 __all__ = ["kl_per_dimension", "rate_distortion_curves"]
@@ -43,26 +44,29 @@ def rate_distortion_curves(records: Sequence[Record]) -> Figure:
 
     Args:
         records: One mapping for each epoch with any of ``epoch``, ``rate``, ``distortion``,
-            ``elbo``, ``valid_elbo``, ``valid_rate``, ``valid_distortion`` and ``beta``. What is missing,
-            None or not finite is left out of the lines.
+            ``elbo``, ``valid_elbo``, ``valid_rate``, ``valid_distortion`` and ``beta``. What is
+            missing, None or not finite is left out of the lines.
 
     Raises:
         DataError: If there are no records.
 
     Example:
-        >>> figure = rate_distortion_curves([{"epoch": 1, "elbo": -200.0}, {"epoch": 2, "elbo": -180.0}])
-        >>> len(figure.axes)
+        >>> records = [{"epoch": 1, "elbo": -200.0}, {"epoch": 2, "elbo": -180.0}]
+        >>> len(rate_distortion_curves(records).axes)
         3
     """
     if not records:
-        raise DataError("no history to draw", expected="at least one record", got=0, where="records")
+        raise DataError(
+            "no history to draw", expected="at least one record", got=0, where="records"
+        )
     made = figure(9.6, 4.2)
-    axes = made.subplot_mosaic([["distortion", "bound"], ["rate", "bound"]], width_ratios=[1, 1.15])
-    made.get_layout_engine().set(wspace=0.06, hspace=0.04)  # type: ignore[union-attr]
+    axes = made.subplot_mosaic(
+        [["distortion", "bound"], ["rate", "bound"]], width_ratios=[1, 1.15]
+    )
+    space(made, wide=0.06, high=0.04)
     _term(axes["distortion"], records, "distortion", BLUE)
     _term(axes["rate"], records, "rate", PURPLE)
     _bound(axes["bound"], records)
-    axes["rate"].set_xlabel("epoch")
     if change := _change_of_beta(records):
         note(axes["rate"], change)
     return made
@@ -86,12 +90,14 @@ def _line(ax: Axes, records: Sequence[Record], key: str, **kwargs: Any) -> bool:
     values = _series(records, key)
     seen = int(np.isfinite(values).sum())
     if seen:
-        ax.plot(_epochs(records), values, linewidth=2, marker="o" if seen <= 15 else "", ms=4, **kwargs)
+        ax.plot(
+            _epochs(records), values, linewidth=2, marker="o" if seen <= 15 else "", ms=4, **kwargs
+        )
     return seen > 0
 
 
 def _term(ax: Axes, records: Sequence[Record], key: str, colour: str) -> None:
-    dress(ax, title=key.capitalize(), ylabel="nats")
+    dress(ax, title=key.capitalize(), xlabel="epoch" if key == "rate" else "", ylabel="nats")
     drawn = _line(ax, records, key, color=colour, label="training")
     held = _line(ax, records, f"valid_{key}", color=ORANGE, label="held out", linestyle="--")
     if drawn and held:
@@ -113,7 +119,9 @@ def _bound(ax: Axes, records: Sequence[Record]) -> None:
 def _mark_best(ax: Axes, epochs: Floats, values: Floats) -> None:
     best = int(np.nanargmax(values))
     point = (float(epochs[best]), float(values[best]))
-    ax.plot(*point, marker="o", ms=9, mfc="white", mec=ORANGE, mew=2, label="best", linestyle="none")
+    ax.plot(
+        *point, marker="o", ms=9, mfc="white", mec=ORANGE, mew=2, label="best", linestyle="none"
+    )
     ax.annotate(
         number(point[1]),
         point,
@@ -161,18 +169,23 @@ def kl_per_dimension(kl: ArrayLike, *, threshold: float = 0.01) -> Figure:
     """
     values = checks.finite(kl, where="kl", ndim=1)
     if threshold < 0:
-        raise ConfigError("negative threshold", expected="0 or more", got=threshold, where="threshold")
+        raise ConfigError(
+            "negative threshold", expected="0 or more", got=threshold, where="threshold"
+        )
     order = np.argsort(-values, kind="stable")
     active = values[order] > threshold
     made = figure(min(9.6, max(4.4, 1.8 + 0.3 * len(values))), 3.4)
     ax = dress(made.add_subplot(), xlabel="latent dimension, by rate", ylabel="rate (nats)")
     colours = [BLUE if a else GREY for a in active]
     thin = len(values) > LABELLED_BARS
-    ax.bar(np.arange(len(values)), values[order], width=1.0 if thin else 0.72, color=colours)
+    at = np.arange(1, len(values) + 1)
+    ax.bar(at, values[order], width=1.0 if thin else 0.72, color=colours)
     ax.axhline(threshold, color=MUTED, linewidth=1, linestyle=(0, (4, 2)))
-    note(ax, f"{int(active.sum())} of {len(values)} active (above {number(threshold)} nats, dashed)")
-    ax.set_xlim(-0.7, len(values) - 0.3)
+    note(
+        ax, f"{int(active.sum())} of {len(values)} active (above {number(threshold)} nats, dashed)"
+    )
+    ax.set_xlim(0.3, len(values) + 0.7)
     if not thin:
-        ax.set_xticks(np.arange(len(values)), [f"z{i + 1}" for i in order])
+        ax.set_xticks(at, [f"z{i + 1}" for i in order])
         ax.tick_params(axis="x", length=0, labelsize=TICK if len(values) <= 20 else NOTE - 1.5)
     return made

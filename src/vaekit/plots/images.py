@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
@@ -43,22 +44,21 @@ def image_grid(images: ArrayLike, columns: int | None = None) -> Figure:
     if cols < 1:
         raise ConfigError("no columns", expected="at least 1", got=columns, where="columns")
     cols = min(cols, len(array))
-    grid = _fill(array, cols)
+    limits = brightness(images)
+    grid = _fill(array, cols, limits[1])
     rows, _, height, width = grid.shape[:4]
     size = tile_size(rows, cols, height / width, width=8, height=8)
     made = figure(cols * size, rows * size * height / width)
     ax = bare(made.add_subplot())
-    show(ax, tile(grid), brightness(images))
+    show(ax, tile(grid), limits)
     separate(ax, grid)
     return made
 
 
-def _fill(array: Floats, cols: int) -> Floats:
-    """Rows of ``cols`` images; what is missing in the last row is blank."""
+def _fill(array: Floats, cols: int, white: float) -> Floats:
+    """Rows of ``cols`` images; what is missing in the last row is white."""
     missing = -len(array) % cols
-    blank = np.full((missing, *array.shape[1:]), np.nan)
-    if array.ndim == 4:
-        blank[...] = array.max()
+    blank = np.full((missing, *array.shape[1:]), white)
     return np.concatenate([array, blank]).reshape(-1, cols, *array.shape[1:])
 
 
@@ -78,7 +78,7 @@ def reconstructions(
     """Originals above their reconstructions above ``|original − reconstruction|``.
 
     The first twelve are shown. All share the brightness of the originals; differences run from 0
-    (white) to the largest one.
+    (pale) to the largest one.
 
     Args:
         originals: Shape ``(n, H, W)`` or ``(n, H, W, C)``.
@@ -118,7 +118,7 @@ def reconstructions(
 
 
 def _row(
-    ax: Axes, images: Floats, limits: tuple[float, float], name: str, cmap: object = "gray"
+    ax: Axes, images: Floats, limits: tuple[float, float], name: str, cmap: str | Colormap = "gray"
 ) -> None:
     show(bare(ax), tile(images[None]), limits, cmap=cmap)
     separate(ax, images[None])

@@ -14,11 +14,21 @@ from vaekit.errors import DataError, ShapeError
 from vaekit.plots.checks import Floats
 from vaekit.plots.style import CLASS_COLOURS, LABEL, MUTED, TICK, legend, outlined
 
-__all__ = ["Labels", "annotate_classes", "colour_bar", "point_size", "read_labels", "scatter_classes"]
+__all__ = [
+    "Labels",
+    "annotate_classes",
+    "colour_bar",
+    "point_size",
+    "read_labels",
+    "scatter_classes",
+]
 
 MAX_CLASSES = 20
 LONGEST_NAME = 22
 MARKERS = ("o", "^")
+AXES_INCHES, LETTER_INCHES, LINE_INCHES = 4.6, 0.105, 0.19
+
+Box = tuple[float, float, float, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +83,9 @@ def read_labels(labels: ArrayLike) -> Labels:
         return Labels(index.reshape(-1), tuple(_name(value) for value in found))
     if numeric:
         return Labels(array.astype(np.float64), None, "label")
-    return Labels(index.reshape(-1).astype(np.float64), None, f"{len(found)} classes, in sorted order")
+    return Labels(
+        index.reshape(-1).astype(np.float64), None, f"{len(found)} classes, in sorted order"
+    )
 
 
 def _name(value: Any) -> str:
@@ -87,25 +99,42 @@ def point_size(count: int) -> float:
 
 
 def scatter_classes(ax: Axes, points: Floats, labels: Labels) -> None:
-    """Points in the colours of their labels, in the order given; one collection for each marker."""
+    """Points in the colours of their labels, in the order given; one collection a marker."""
     size = point_size(len(points))
     options: dict[str, Any] = {"alpha": 0.8 if len(points) < 5000 else 0.6, "linewidths": 0}
     if labels.classes is None:
-        span = {"vmin": float(labels.values.min()), "vmax": float(labels.values.max())}
-        ax.scatter(*points.T, s=size, c=labels.values, cmap="viridis", **span, **options)
+        options |= {"vmin": labels.values.min(), "vmax": labels.values.max(), "cmap": "viridis"}
+        ax.scatter(points[:, 0], points[:, 1], s=size, c=labels.values, **options)
         return
     for turn, marker in enumerate(MARKERS):
         chosen = labels.values // len(CLASS_COLOURS) == turn
         if chosen.any():
             colours = [_colour(int(i)) for i in labels.values[chosen]]
-            ax.scatter(*points[chosen].T, s=size, c=colours, marker=marker, **options)
+            x, y = points[chosen].T
+            ax.scatter(x, y, s=size, c=colours, marker=marker, **options)
 
 
 def annotate_classes(ax: Axes, points: Floats, labels: Labels) -> None:
-    """The name of each class at the median of its points."""
+    """The name of each class at the median of its points, or just beside it where that is taken.
+
+    A name that finds no free place is left to the legend.
+    """
+    unit = float(np.ptp(points, axis=0).max() or 1.0) / AXES_INCHES
+    taken: list[Box] = []
     for index, name in enumerate(labels.classes or ()):
-        chosen = points[labels.values == index]
-        outlined(ax, np.median(chosen, axis=0).tolist(), name, fontweight="bold", fontsize=LABEL + 1)
+        x, y = np.median(points[labels.values == index], axis=0)
+        width, height = unit * LETTER_INCHES * len(name), unit * LINE_INCHES
+        for step in (0, 1, -1, 2, -2):
+            box = (float(x), float(y + step * height), width, height)
+            if not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                outlined(ax, box[:2], name, fontweight="bold", fontsize=LABEL + 0.5)
+                break
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    """Whether two boxes ``(x, y, width, height)`` around their centres overlap."""
+    return 2 * abs(a[0] - b[0]) < a[2] + b[2] and abs(a[1] - b[1]) < 0.999 * (a[3] + b[3]) / 2
 
 
 def colour_bar(ax: Axes, labels: Labels) -> None:

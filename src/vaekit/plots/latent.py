@@ -85,7 +85,9 @@ def scatter_on(
     """Draw what :func:`latent_scatter` draws on axes that exist already, without a legend."""
     z = checks.finite(codes, where="codes", ndim=2)
     if z.shape[1] < 2:
-        raise ShapeError("a plane has two axes", expected="(n, 2 or more)", got=z.shape, where="codes")
+        raise ShapeError(
+            "a plane has two axes", expected="(n, 2 or more)", got=z.shape, where="codes"
+        )
     if labels is not None:
         checks.same_length(len(z), labels.values, where="labels")
     spread = None if scale is None else _check_scale(scale, z)
@@ -111,7 +113,11 @@ def _choose(count: int) -> np.ndarray:
 
 def _axis_name(z: Floats, axis: int, names: Sequence[str] | None) -> str:
     name = f"z{axis + 1}" if names is None else str(names[axis])
-    return name if z.shape[1] == 2 else f"{name} ({('first', 'second')[axis]} of {z.shape[1]} dimensions)"
+    return (
+        name
+        if z.shape[1] == 2
+        else f"{name} ({('first', 'second')[axis]} of {z.shape[1]} dimensions)"
+    )
 
 
 def _draw_plain(ax: Axes, z: Floats) -> None:
@@ -153,10 +159,10 @@ def latent_grid(
     """Decoded images over a plane of the latent space, without seams.
 
     Args:
-        images: Shape ``(rows, cols, H, W)`` or ``(rows, cols, H, W, C)``; row 0 is at the top, where
-            the second coordinate is largest.
-        extent: ``(left, right, bottom, top)``: coordinates at the *centres* of the outer images, as
-            ``np.linspace(left, right, cols)`` gives them.
+        images: Shape ``(rows, cols, H, W)`` or ``(rows, cols, H, W, C)``; row 0 is at the top,
+            where the second coordinate is largest.
+        extent: ``(left, right, bottom, top)``: coordinates at the *centres* of the outer images,
+            as ``np.linspace(left, right, cols)`` gives them.
         names: Names of the two axes.
 
     Raises:
@@ -186,7 +192,9 @@ def latent_grid(
 def _outer(low: float, high: float, count: int) -> tuple[float, float]:
     """The outer edges of ``count`` tiles whose first and last centres are given."""
     if not (np.isfinite([low, high]).all() and (low < high or (count == 1 and low == high))):
-        raise ShapeError("extent is not increasing", expected="low < high", got=(low, high), where="extent")
+        raise ShapeError(
+            "extent is not increasing", expected="low < high", got=(low, high), where="extent"
+        )
     half = (high - low) / (2 * (count - 1)) if count > 1 else 0.5
     return low - half, high + half
 

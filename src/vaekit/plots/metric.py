@@ -19,8 +19,8 @@ class Metric:
     """A quantity, its unit, which way is better, and its value for each method, ours first.
 
     A value of None says that the method has none. As a plain mapping it is
-    ``{"name": "ELBO", "ours": -144.3, "PCA": None, "unit": "nats", "better": "higher"}``: every key
-    other than ``name``, ``unit`` and ``better`` is a method.
+    ``{"name": "ELBO", "VAE": -144.3, "PCA": None, "unit": "nats", "better": "higher"}``: every
+    key other than ``name``, ``unit`` and ``better`` is a method.
 
     Raises:
         ConfigError: If ``better`` is not a direction, or there is no method.

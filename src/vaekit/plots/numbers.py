@@ -13,16 +13,16 @@ SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number with a few significant digits and a true minus sign; a dash for None.
+    """A number with a few significant digits and a true minus sign; ``"none"`` for None.
 
     Example:
         >>> number(-144.3127), number(0.03781), number(61329), number(None)
-        ('−144.3', '0.03781', '61,329', '–')
+        ('−144.3', '0.03781', '61,329', 'none')
         >>> number(1e-8), number(0.5)
         ('1e−8', '0.5')
     """
     if value is None:
-        return "–"
+        return "none"
     if not math.isfinite(value):
         return str(value).replace("-", "−")
     if float(value).is_integer() and abs(value) < 1e9:
@@ -50,7 +50,7 @@ def power_of_ten(value: float) -> str:
 
 
 def log_axis(ax: Axes, low: float, high: float) -> None:
-    """Make the x axis logarithmic over ``low``–``high`` with plain labels at each decade."""
+    """Make the x axis logarithmic from ``low`` to ``high`` with plain labels at each decade."""
     ax.set_xscale("log")
     subs = (1.0,) if high / low >= 30 else (1.0, 2.0, 5.0)
     ax.xaxis.set_major_locator(LogLocator(base=10, subs=subs, numticks=12))

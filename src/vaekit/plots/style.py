@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 
 __all__ = ["CLASS_COLOURS", "DPI", "LINE_COLOURS", "dress", "figure", "legend"]
@@ -48,7 +49,7 @@ DASHES = ("-", (0, (5, 1.8)), (0, (1.2, 1.4)), (0, (6, 1.5, 1.2, 1.5)))
 
 CLASSES = ListedColormap(list(CLASS_COLOURS), name="vaekit_classes")
 ERROR = LinearSegmentedColormap.from_list(
-    "vaekit_error", ["#ffffff", "#ffd9a0", "#f08a24", "#bd1f01", "#4a0a12"]
+    "vaekit_error", ["#f5f5f6", "#ffd9a0", "#f08a24", "#bd1f01", "#4a0a12"]
 )
 
 HALO = [effects.withStroke(linewidth=2.6, foreground="white")]
@@ -84,6 +85,13 @@ def dress(
     return ax
 
 
+def space(made: Figure, *, wide: float, high: float) -> None:
+    """Leave these shares of an axes' size free between neighbours."""
+    engine = made.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(wspace=wide, hspace=high)
+
+
 def bare(ax: Axes) -> Axes:
     """Remove ticks and frame, as images want it."""
     ax.set_xticks([])
@@ -95,7 +103,12 @@ def bare(ax: Axes) -> Axes:
 
 def legend(ax: Axes, *args: Any, **kwargs: Any) -> Legend:
     """A legend without a box, in small readable text."""
-    options = {"frameon": False, "fontsize": TICK, "labelcolor": INK, "handlelength": 1.8}
+    options: dict[str, Any] = {
+        "frameon": False,
+        "fontsize": TICK,
+        "labelcolor": INK,
+        "handlelength": 1.8,
+    }
     return ax.legend(*args, **(options | kwargs))
 
 
@@ -117,12 +130,20 @@ def note(ax: Axes, text: str) -> None:
 def placeholder(ax: Axes, text: str) -> None:
     """Say in the middle of an empty axes why nothing is drawn."""
     bare(ax).grid(visible=False)
+    ax.set(xlabel="", ylabel="")
     ax.text(
-        0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=LABEL, color=MUTED
+        0.5,
+        0.5,
+        text,
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        fontsize=LABEL,
+        color=MUTED,
     )
 
 
 def outlined(ax: Axes, xy: Sequence[float], text: str, **kwargs: Any) -> None:
     """Text at a point of the data, legible over any background."""
-    options = {"ha": "center", "va": "center", "fontsize": LABEL, "color": INK}
+    options: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": LABEL, "color": INK}
     ax.text(xy[0], xy[1], text, path_effects=HALO, **(options | kwargs))

@@ -1,4 +1,4 @@
-"""Pictures of tables: marginals of real and sampled rows, and rows beside their reconstructions."""
+"""Pictures of tables: marginals of real and sampled rows, and rows beside reconstructions."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def marginals(
     return made
 
 
-def _names(
-    a: Floats, b: Floats, columns: Sequence[str] | None, *, where: str
-) -> list[str]:
+def _names(a: Floats, b: Floats, columns: Sequence[str] | None, *, where: str) -> list[str]:
     if a.shape[1] != b.shape[1]:
-        raise ShapeError("numbers of columns differ", expected=a.shape[1], got=b.shape[1], where=where)
+        raise ShapeError(
+            "numbers of columns differ", expected=a.shape[1], got=b.shape[1], where=where
+        )
     if columns is None:
         return [f"column {i + 1}" for i in range(a.shape[1])]
     checks.same_length(a.shape[1], columns, where="columns")
@@ -81,7 +81,7 @@ def _histograms(ax: Axes, real: Floats, fake: Floats) -> None:
 
 
 def bin_edges(real: Floats, fake: Floats) -> Floats:
-    """Edges over both sets of values: around each whole number where all real ones are few and whole.
+    """Edges over both sets of values, around each whole number where the real ones are whole.
 
     Example:
         >>> bin_edges(np.array([0.0, 1.0]), np.array([0.2]))
@@ -90,10 +90,10 @@ def bin_edges(real: Floats, fake: Floats) -> Floats:
     low = float(min(real.min(), fake.min()))
     high = float(max(real.max(), fake.max()))
     if (real == real.round()).all() and high - low <= BINS:
-        return np.arange(math.floor(low), math.ceil(high) + 2) - 0.5
+        return np.arange(math.floor(low), math.ceil(high) + 2, dtype=np.float64) - 0.5
     if high == low:
         low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, BINS + 1)
+    return np.linspace(low, high, BINS + 1, dtype=np.float64)
 
 
 def profile(

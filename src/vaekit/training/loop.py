@@ -30,6 +30,7 @@ from vaekit.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from vaekit.training.freeze import freeze_scale
 from vaekit.training.history import History, Means
 from vaekit.training.optimizers import Adam
 from vaekit.training.players import Player, check_players, train_step
@@ -40,6 +41,7 @@ __all__ = ["Trainer", "Training"]
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.jsonl"
 NORM_EVERY = 16
+SCALE_ROWS = 2_000
 
 
 class Training(Spec, kind="training/loop"):
@@ -176,6 +178,7 @@ class Trainer:
                 self._notify("on_end")
             if self.best:
                 self.model.load_state_dict(self.best)
+            freeze_scale(self.model, self.data["train"], seed=self.training.seed)
             self.model.eval()
         return self.history
 
@@ -258,7 +261,9 @@ class Trainer:
         record |= self._validate()
         self._keep_best(record)
         last = self.step >= self.total or self.stopped
-        record |= {"last": last} | ({"warnings": w} if (w := alarms(record, self.model)) else {})
+        record["last"] = last
+        if 2 * self.step >= self.total and (found := alarms(record, self.model)):
+            record["warnings"] = found
         self.history.append(record)
         self._notify("on_epoch", self.history.last)
         if last or self._checkpoint_is_due():
@@ -281,7 +286,9 @@ class Trainer:
         start = time.perf_counter()
         means = Means()
         self.model.eval()
+        some = torch.arange(min(len(self.data["train"]), SCALE_ROWS), device=self.device)
         with torch.no_grad(), self._averaged_weights(), self._fabric.autocast():
+            freeze_scale(self.model, self.data["train"].subset(some), seed=self.training.seed)
             for batch in held_out.batches(max(self.training.batch_size, 1_000)):
                 with shared_noise(self.training.seed):
                     evidence = self.model.evidence(batch.x, batch.c, samples=self.samples)  # type: ignore[operator]

@@ -24,6 +24,7 @@ __all__ = ["load_images"]
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 _SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test", "testing"}
 _MAX_PIXELS = 1 << 26
+_UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, struct.error)
 _BYTES = {"L": 1, "RGB": 3, "RGBA": 4, "I;16": 2, "I": 4, "F": 4}
 _DTYPES = {"I;16": np.uint16, "I": np.int32, "F": np.float32}
 
@@ -133,7 +134,7 @@ def _opened(path: Path, name: str) -> Iterator[PIL.Image.Image]:
         raise _too_large(name) from error
     except DataError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
+    except _UNREADABLE as error:
         raise DataError(
             f"not a readable image ({type(error).__name__})",
             where=name,
@@ -165,9 +166,10 @@ def _inspect(folder: Path, path: Path) -> _Found:
 
 
 def _plain_mode(image: PIL.Image.Image, name: str) -> str:
-    transparent = "transparency" in image.info
-    modes = {"1": "L", "L": "L", "LA": "RGBA", "P": "RGBA" if transparent else "RGB", "PA": "RGBA"}
+    modes = {"1": "L", "P": "RGB", "LA": "RGBA", "PA": "RGBA"}
     mode = modes.get(image.mode, image.mode)
+    if "transparency" in image.info and mode in ("L", "RGB"):
+        mode = "RGBA"
     mode = "I;16" if mode.startswith("I;16") else mode
     if mode not in _BYTES:
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ _UNREADABLE = (
     NotImplementedError,
     zlib.error,
     SyntaxError,
+    tokenize.TokenError,
 )
 
 
@@ -70,7 +72,9 @@ def load_npz(path: Path, *, label: str | None = None) -> RawData:
         with zipfile.ZipFile(path) as archive:
             members = _safe_members(archive, where=path.name)
             return _assemble(archive, members, label=label, name=path.name)
-    except zipfile.BadZipFile as error:
+    except DataError:
+        raise
+    except (*_UNREADABLE, zipfile.BadZipFile) as error:
         raise DataError(f"not a readable .npz file ({error})", where=path.name) from error
 
 

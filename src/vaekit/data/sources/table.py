@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from vaekit.data.sources.paths import require_size
 from vaekit.errors import ConfigError, DataError, did_you_mean
 
 __all__ = ["from_frame", "load_csv", "load_parquet"]
+
+_INDEX = re.compile(r"__index_level_\d+__")  # how pandas names row labels in a file
 
 
 def load_csv(
@@ -68,8 +71,11 @@ def load_parquet(
                 else [*columns, *(context or ()), *filter(None, (label, split))]
             )
             _require_columns(wanted or (), names, where=path.name)
-            frame = file.read(columns=wanted).to_pandas()
-    except (pyarrow.ArrowException, OSError) as error:
+            table = file.read(columns=wanted)
+            # what pandas noted beside the columns is another program's JSON: not believed
+            frame = table.replace_schema_metadata(None).to_pandas()
+            frame = frame[[c for c in frame.columns if not _INDEX.fullmatch(str(c))]]
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
         raise DataError(f"not a readable Parquet file ({error})", where=path.name) from error
     return from_frame(
         frame, label=label, columns=columns, context=context, split=split, name=path.name

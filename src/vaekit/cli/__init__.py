@@ -1,0 +1,29 @@
+"""The command ``vaekit``; one file for each group of commands."""
+
+from __future__ import annotations
+
+import typer
+
+from vaekit.cli.codes import encode, reconstruct, sample
+from vaekit.cli.compare import compare
+from vaekit.cli.evaluate import evaluate
+from vaekit.cli.inspect import inspect
+from vaekit.cli.recipes import recipes
+from vaekit.cli.train import train
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="vaekit",
+    help="Variational autoencoders: train, measure, sample, compare.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_show_locals=False,
+)
+for command in (train, evaluate, sample, encode, reconstruct, inspect, recipes, compare):
+    app.command()(command)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,79 @@
+"""From command-line words to a run: recipe first, then options, then ``--set``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vaekit.errors import ConfigError
+from vaekit.networks import MLP
+from vaekit.recipes import compose
+from vaekit.spec import Spec, parse_value, replace_at
+from vaekit.tasks import Composition, DataSpec, Prepared, hint_for
+
+__all__ = ["composition_for", "data_spec", "parse_settings"]
+
+Setting = tuple[str, Any]
+
+
+def parse_settings(words: Sequence[str]) -> list[Setting]:
+    """``key=value`` words as dotted keys and values.
+
+    Raises:
+        ConfigError: If a word has no ``=``.
+    """
+    settings = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError("not a setting", expected="key=value", got=word, where="--set")
+        settings.append((key.strip(), parse_value(value)))
+    return settings
+
+
+def data_spec(source: str, options: dict[str, Any], settings: Sequence[Setting]) -> DataSpec:
+    """How to read the data: options, then settings whose key begins with ``data.``."""
+    spec: Spec = DataSpec(source=source)
+    given = [(name, value) for name, value in options.items() if value is not None]
+    for name, value in [*given, *_under("data", settings)]:
+        spec = replace_at(spec, name, value)
+    assert isinstance(spec, DataSpec)  # noqa: S101  replace_at keeps the class
+    return spec
+
+
+def composition_for(
+    recipe: str, prepared: Prepared, options: dict[str, Any], settings: Sequence[Setting]
+) -> Composition:
+    """The composition of a recipe with options and settings applied.
+
+    Args:
+        recipe: Its name.
+        prepared: The data.
+        options: Dotted keys and values; None means not given.
+        settings: Of ``--set``; ``model.``, ``objective.`` and ``training.`` may be written out, and
+            a part of the model may be named alone (``likelihood.scale=shared``).
+    """
+    composition: Spec = compose(recipe, hint_for(prepared.codec))
+    given = [(key, value) for key, value in options.items() if value is not None]
+    for key, value in [*given, *((k, v) for k, v in settings if not k.startswith("data."))]:
+        composition = replace_at(composition, _full_key(key, composition), value)
+    assert isinstance(composition, Composition)  # noqa: S101  replace_at keeps the class
+    return composition
+
+
+def hidden_network(text: str) -> MLP:
+    """``256,128`` as dense layers; an empty text makes them linear."""
+    value = parse_value(text) if text.strip() else ()
+    return MLP(hidden=value)
+
+
+def _under(head: str, settings: Sequence[Setting]) -> list[Setting]:
+    prefix = f"{head}."
+    return [(key[len(prefix) :], value) for key, value in settings if key.startswith(prefix)]
+
+
+def _full_key(key: str, composition: Spec) -> str:
+    head = key.partition(".")[0]
+    if hasattr(composition, head):
+        return key
+    return f"model.{key}" if hasattr(composition.model, head) else key  # type: ignore[attr-defined]

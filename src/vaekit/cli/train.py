@@ -1,0 +1,187 @@
+"""``vaekit train``: raw data in, a trained, measured and pictured model out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vaekit.cli.console import Json, emit, handled, say, table
+from vaekit.errors import ConfigError
+
+__all__ = ["train"]
+
+
+def train(  # noqa: PLR0913  one parameter per option
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="digits, FILE.npz, FILE.csv, FILE.parquet, IDX files, a folder of images, "
+            "or openml:NAME."
+        ),
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="A named variant; see: vaekit recipes.")] = "vae",
+    latent_dim: Annotated[int | None, typer.Option(help="Dimension of the code.")] = None,
+    hidden: Annotated[
+        str | None, typer.Option(help="Widths of dense layers from data to code, e.g. 256,128.")
+    ] = None,
+    likelihood: Annotated[
+        str | None, typer.Option(help="p(x|z), e.g. bernoulli or gaussian:scale=shared.")
+    ] = None,
+    beta: Annotated[
+        str | None, typer.Option(help="Weight of the rate: a number, or e.g. linear:over=0.3.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples per step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better held-out bound.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Tables: the column of classes.")] = None,
+    context: Annotated[
+        str | None, typer.Option(help="What the model is conditioned on: labels, or column names.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting, e.g. training.clip=1 or data.binarise=dynamic."),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(help="Importance samples of the final measurement.")
+    ] = 100,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Continue the run in this folder.")] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also log to TensorBoard.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model, save it, measure it on held-out data, and write pictures and a report.
+
+    Example: vaekit train digits --latent-dim 2 --hidden 256,128 --epochs 50
+    """
+    with handled(as_json=as_json):
+        if resume is not None:
+            if data is not None or settings or out is not None:
+                raise ConfigError(
+                    "--resume continues a run as it was begun", remedy="give the folder alone"
+                )
+            result = _finish(resume, _resume(resume, tensorboard), samples)
+        else:
+            if data is None:
+                raise ConfigError("no data", remedy="vaekit train DATA, e.g. vaekit train digits")
+            options = {
+                "training.seed": seed,
+                "model.latent_dim": latent_dim,
+                "model.likelihood": likelihood,
+                "objective.beta": beta,
+                "training.epochs": epochs,
+                "training.batch_size": batch_size,
+                "training.optimizer.lr": lr,
+                "training.patience": patience,
+            }
+            reading = {"label": label, "context": context, "seed": seed}
+            prepared, run = _compose(data, recipe, hidden, options, reading, settings or [])
+            folder = out or _new_folder(data, recipe)
+            _start(run, folder, prepared, tensorboard)
+            result = _finish(folder, prepared, samples)
+        emit(result, _summary(result), as_json=as_json)
+
+
+def _compose(
+    data: str,
+    recipe: str,
+    hidden: str | None,
+    options: dict[str, Any],
+    reading: dict[str, Any],
+    words: list[str],
+) -> tuple[Any, Any]:
+    from vaekit.cli.settings import composition_for, data_spec, hidden_network, parse_settings
+    from vaekit.spec import parse_value
+    from vaekit.tasks import Run, prepare_data
+
+    settings = parse_settings(words)
+    if reading["context"] is not None:
+        reading["context"] = tuple(reading["context"].split(","))
+    spec = data_spec(data, reading, settings)
+    prepared = prepare_data(spec)
+    if options["objective.beta"] is not None:
+        options["objective.beta"] = parse_value(options["objective.beta"])
+    if hidden is not None:
+        options = {"model.encoder": hidden_network(hidden), **options}
+    return prepared, Run(spec, composition_for(recipe, prepared, options, settings))
+
+
+def _start(run: Any, folder: Path, prepared: Any, tensorboard: bool) -> None:
+    from vaekit.tasks import start_run
+
+    command = shlex.join(["vaekit", *sys.argv[1:]])
+    say(f"run folder {folder}")
+    start_run(
+        run, folder, prepared=prepared, callbacks=_callbacks(folder, tensorboard), command=command
+    )
+    _point_latest(folder)
+
+
+def _resume(folder: Path, tensorboard: bool) -> Any:
+    from vaekit.tasks import open_run, prepare_data, train_run
+
+    run, command = open_run(folder)
+    prepared = prepare_data(run.data)
+    callbacks = _callbacks(folder, tensorboard)
+    train_run(run, folder, prepared=prepared, callbacks=callbacks, command=command)
+    return prepared
+
+
+def _callbacks(folder: Path, tensorboard: bool) -> list[Any]:
+    from vaekit.training import Display, TensorBoard
+
+    return [Display(), *([TensorBoard(folder / "tensorboard")] if tensorboard else [])]
+
+
+def _finish(folder: Path, prepared: Any, samples: int) -> dict[str, Any]:
+    """Measure, draw, report."""
+    from vaekit.files import write_json
+    from vaekit.report import report_run
+    from vaekit.tasks import evaluate_run
+
+    metrics = evaluate_run(folder, samples=samples, prepared=prepared)
+    write_json(folder / "metrics.json", metrics)
+    report = report_run(folder, metrics, prepared=prepared)
+    return {"run": str(folder), "report": str(report), **metrics}
+
+
+def _summary(result: dict[str, Any]) -> str:
+    shown = {
+        "n": "held-out rows",
+        "elbo": "ELBO (nats)",
+        "log_marginal": f"log p(x), K={result['samples']} (nats)",
+        "rate": "rate (nats)",
+        "distortion": "distortion (nats)",
+        "active_units": "active units",
+        "mse": "mean squared error",
+        "knn_accuracy": "5-NN accuracy",
+    }
+    rows = {text: result[key] for key, text in shown.items() if result.get(key) is not None}
+    return table({**rows, "report": result["report"]})
+
+
+def _new_folder(data: str, recipe: str) -> Path:
+    name = f"{Path(data.removeprefix('openml:')).stem}-{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return Path("runs") / name
+
+
+def _point_latest(folder: Path) -> None:
+    """``latest`` beside the run points to it, where the file system has links."""
+    link = folder.parent / "latest"
+    if folder.name == "latest" or (link.exists() and not link.is_symlink()):
+        return
+    try:
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder.name, target_is_directory=True)
+    except OSError as error:
+        say(f"note: no link {link} ({error.strerror})")

@@ -1,0 +1,6 @@
+"""Named variants of VAEs as compositions of parts."""
+
+from vaekit.recipes import flat as _flat  # noqa: F401  registers
+from vaekit.recipes.recipe import RecipeCard, compose, recipe, recipes
+
+__all__ = ["RecipeCard", "compose", "recipe", "recipes"]

@@ -1,0 +1,99 @@
+"""Named variants of the flat VAE."""
+
+from __future__ import annotations
+
+from vaekit.errors import ConfigError
+from vaekit.latents import ConditionalNormal, Full, Point
+from vaekit.likelihoods import Gaussian
+from vaekit.models import FlatVAE, LinearVAE
+from vaekit.networks import MLP
+from vaekit.objectives import ELBO, Autoencoding, Linear
+from vaekit.recipes.recipe import recipe
+from vaekit.spec import Spec
+from vaekit.tasks.composition import Composition, Hint
+from vaekit.training import Adam, Training
+
+
+def flat(hint: Hint, **parts: Spec) -> FlatVAE:
+    """A flat VAE with the parts that the data suggests, except those given."""
+    return FlatVAE(**({"encoder": hint.network, "likelihood": hint.likelihood} | parts))  # type: ignore[arg-type]
+
+
+@recipe("vae", paper="Kingma & Welling 2013, arXiv:1312.6114")
+def vae(hint: Hint) -> Composition:
+    """The classic: N(0, I) prior, diagonal posterior, the likelihood that the data suggests."""
+    return Composition(flat(hint))
+
+
+@recipe("beta-vae", paper="Higgins et al. 2017, openreview Sy2fzU9gl")
+def beta_vae(hint: Hint) -> Composition:
+    """A heavier rate (beta = 4) for codes whose coordinates are independent."""
+    return Composition(flat(hint), ELBO(beta=4.0))
+
+
+@recipe("sigma-vae", paper="Rybkin et al. 2020, arXiv:2006.13202")
+def sigma_vae(hint: Hint) -> Composition:
+    """A Gaussian whose scale is the optimum for the batch, so that no beta has to be tuned."""
+    return Composition(flat(hint, likelihood=Gaussian(scale="optimal")))
+
+
+@recipe("annealed-vae", paper="Bowman et al. 2015, arXiv:1511.06349; Sønderby et al. 2016, arXiv:1602.02282")
+def annealed_vae(hint: Hint) -> Composition:
+    """Beta rises from 0 to 1 over the first third of the run, against early collapse."""
+    return Composition(flat(hint), ELBO(beta=Linear(start=0.0, end=1.0, over=1 / 3)))
+
+
+@recipe("free-bits-vae", paper="Kingma et al. 2016, arXiv:1606.04934")
+def free_bits_vae(hint: Hint) -> Composition:
+    """Each latent dimension may carry 0.1 nats at no cost."""
+    return Composition(flat(hint), ELBO(free_bits=0.1, per="dimension"))
+
+
+@recipe("full-covariance-vae", paper="Kingma & Welling 2019, arXiv:1906.02691")
+def full_covariance_vae(hint: Hint) -> Composition:
+    """A posterior with full covariance, for codes that are correlated given x."""
+    return Composition(flat(hint, posterior=Full()))
+
+
+@recipe("conditional-vae", paper="Sohn, Lee & Yan 2015 (NeurIPS)")
+def conditional_vae(hint: Hint) -> Composition:
+    """Prior, encoder and decoder read the context (give --context labels)."""
+    if not hint.context_dim:
+        raise ConfigError(
+            "this recipe needs a context", remedy="add --context labels, or columns as context"
+        )
+    return Composition(flat(hint, prior=ConditionalNormal()))
+
+
+@recipe("linear-vae", paper="Lucas et al. 2019, arXiv:1911.02469")
+def linear_vae(hint: Hint) -> Composition:
+    """Linear encoder and decoder: probabilistic PCA, with its exact log-likelihood."""
+    return Composition(LinearVAE(), ELBO(), Training(optimizer=Adam(lr=1e-2)))
+
+
+@recipe("autoencoder", paper="Hinton & Salakhutdinov 2006 (Science)")
+def autoencoder(hint: Hint) -> Composition:
+    """A deterministic code and squared error; no bounds, no likelihoods."""
+    return Composition(_autoencoder(hint), Autoencoding())
+
+
+@recipe("linear-autoencoder", paper="Baldi & Hornik 1989 (Neural Networks)")
+def linear_autoencoder(hint: Hint) -> Composition:
+    """No hidden layers: spans the subspace of PCA."""
+    return Composition(_autoencoder(hint, encoder=MLP(hidden=())), Autoencoding())
+
+
+@recipe("sparse-autoencoder", paper="Ng 2011, CS294A lecture notes")
+def sparse_autoencoder(hint: Hint) -> Composition:
+    """An autoencoder whose code is drawn towards zero by its absolute values."""
+    return Composition(_autoencoder(hint), Autoencoding(sparsity=0.1))
+
+
+@recipe("contractive-autoencoder", paper="Rifai et al. 2011 (ICML)")
+def contractive_autoencoder(hint: Hint) -> Composition:
+    """An autoencoder whose encoder has a small Jacobian."""
+    return Composition(_autoencoder(hint), Autoencoding(contraction=0.1))
+
+
+def _autoencoder(hint: Hint, **parts: Spec) -> FlatVAE:
+    return flat(hint, **{"posterior": Point(), "likelihood": Gaussian(scale=1.0), **parts})

@@ -1,0 +1,137 @@
+"""The report of a run: its folder in, one HTML page out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vaekit.artifacts import Artifact, describe, load
+from vaekit.baselines import PCA, PPCA, summarise
+from vaekit.data import TensorData
+from vaekit.plots import Metric
+from vaekit.report.page import build_report
+from vaekit.report.pictures import Scene, draw_pictures
+from vaekit.tasks import Prepared, open_run, prepare_data
+
+__all__ = ["compare_with_pca", "report_run"]
+
+PCA_ROWS = 60_000
+
+
+def report_run(
+    folder: Path, metrics: Mapping[str, Any], *, prepared: Prepared | None = None
+) -> Path:
+    """Draw the pictures of a run and write ``report.html`` beside them.
+
+    Args:
+        folder: The run.
+        metrics: Of :func:`vaekit.tasks.evaluate_run`.
+        prepared: The run's data, if it is at hand.
+
+    Returns:
+        The page.
+    """
+    artifact = load(folder)
+    run, command = open_run(folder)
+    prepared = prepared or prepare_data(run.data, codec=artifact.codec)
+    data, train = prepared.held_out, prepared.part("train")
+    scene = Scene(artifact, data, train)
+    pictures = draw_pictures(scene, folder / "figures")
+    pca = compare_with_pca(artifact, data, train)
+    return build_report(
+        folder / "report.html",
+        title=f"{run.data.source.rsplit('/', 1)[-1]}: a variational autoencoder"
+        if artifact.model.has_density
+        else f"{run.data.source.rsplit('/', 1)[-1]}: an autoencoder",
+        subtitle=_subtitle(artifact, prepared),
+        facts=_facts(folder),
+        metrics=_rows(metrics, pca),
+        figures=[(p.title, p.caption, p.path) for p in pictures],
+        warnings=[*_warnings(artifact), *metrics.get("notes", [])],
+        commands=[
+            text
+            for text in (command, f"vaekit evaluate {folder} --samples {metrics['samples']}")
+            if text
+        ],
+    )
+
+
+def compare_with_pca(artifact: Artifact, data: TensorData, train: TensorData) -> dict[str, Any]:
+    """PCA of the same dimension on the same rows; its density only where ours is one too."""
+    batch, rows = _all(data), _all(train)
+    k = min(artifact.model.latent_shape[0], rows.x[0].numel(), len(rows.x))
+    density = (
+        artifact.model.has_density and artifact.model.likelihood.spec.kind == "likelihood/gaussian"
+    )
+    part = PPCA(latent_dim=k) if density else PCA(latent_dim=k)
+    labels = (
+        (None, None) if rows.y is None or batch.y is None else (rows.y.numpy(), batch.y.numpy())
+    )
+    return summarise(
+        part.build(),
+        rows.x.numpy(),
+        batch.x.numpy(),
+        train_labels=labels[0],
+        test_labels=labels[1],
+    ) | {"name": f"PCA-{k}" if not density else f"PPCA-{k}"}
+
+
+def _all(data: TensorData) -> Any:
+    return next(iter(data.batches(min(len(data), PCA_ROWS))))
+
+
+def _rows(metrics: Mapping[str, Any], pca: Mapping[str, Any]) -> list[Metric]:
+    """The metrics that were measured, the four headline figures first."""
+    wanted = [
+        ("ELBO", "elbo", "nats", "higher"),
+        (f"log p(x), K = {metrics['samples']}", "log_marginal", "nats", "higher"),
+        ("5-NN accuracy on the codes", "knn_accuracy", "", "higher"),
+        ("Mean squared error", "mse", "", "lower"),
+        ("Rate", "rate", "nats", "lower"),
+        ("Distortion", "distortion", "nats", "lower"),
+        ("Active units", "active_units", "", "higher"),
+    ]
+    ours = "VAE" if metrics.get("elbo") is not None else "autoencoder"
+    return [
+        Metric(name, {ours: metrics[key], pca["name"]: pca.get(key)}, unit, better)  # type: ignore[arg-type]
+        for name, key, unit, better in wanted
+        if metrics.get(key) is not None
+    ]
+
+
+def _subtitle(artifact: Artifact, prepared: Prepared) -> str:
+    model = artifact.model
+    weights = sum(p.numel() for p in model.parameters())
+    shape = " × ".join(map(str, model.event_shape))
+    return (
+        f"{len(prepared.raw):,} rows of {shape}, a code of {model.latent_shape[0]}, "
+        f"{weights:,} weights, {len(artifact.history)} epochs"
+    )
+
+
+def _warnings(artifact: Artifact) -> list[str]:
+    history = artifact.history
+    return list(history[-1].get("warnings", [])) if history else []
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    described = describe(folder)
+    parts = {
+        name: _one_line(value) for name, value in described["model"].items() if name != "kind"
+    }
+    return {
+        "Model": parts,
+        "Weights": described["weights"],
+        "Codec": dict(line.split(": ", 1) for line in described["codec"]),
+        "Provenance": {k: v for k, v in described["provenance"].items() if v not in ("", None)},
+    }
+
+
+def _one_line(value: Any) -> str:
+    """A part's spec as ``name (field value, …)``."""
+    if not isinstance(value, dict):
+        return "as the encoder, mirrored" if value is None else str(value)
+    fields = [f"{k} {_one_line(v)}" for k, v in value.items() if k != "kind"]
+    name = value["kind"].partition("/")[2]
+    return f"{name} ({', '.join(fields)})" if fields else name

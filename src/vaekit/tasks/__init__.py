@@ -1,0 +1,34 @@
+"""Jobs done end to end: a run from raw data to a saved, measured model."""
+
+from vaekit.tasks.composition import Composition, Hint, Recipe
+from vaekit.tasks.representation import ModelRepresentation
+from vaekit.tasks.run import (
+    Run,
+    build_model,
+    evaluate_run,
+    open_run,
+    other_data,
+    resume_run,
+    start_run,
+    train_run,
+)
+from vaekit.tasks.source import DataSpec, Prepared, hint_for, prepare_data
+
+__all__ = [
+    "Composition",
+    "DataSpec",
+    "Hint",
+    "ModelRepresentation",
+    "Prepared",
+    "Recipe",
+    "Run",
+    "build_model",
+    "evaluate_run",
+    "hint_for",
+    "open_run",
+    "other_data",
+    "prepare_data",
+    "resume_run",
+    "start_run",
+    "train_run",
+]

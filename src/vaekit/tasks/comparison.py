@@ -1,0 +1,69 @@
+"""Runs and baselines on the same rows, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vaekit.artifacts import load
+from vaekit.baselines import summarise
+from vaekit.data import TensorData
+from vaekit.errors import ConfigError, DataError
+from vaekit.spec import lookup
+from vaekit.tasks.run import Run, evaluate_run, open_run
+from vaekit.tasks.source import Prepared, prepare_data
+
+__all__ = ["baseline_row", "compare_runs"]
+
+
+def compare_runs(
+    folders: Sequence[Path], baselines: Sequence[str], *, samples: int = 100
+) -> list[dict[str, Any]]:
+    """One row of metrics for each run and each baseline, with a ``name``.
+
+    Args:
+        folders: Runs that read the same data.
+        baselines: Registered names, e.g. ``pca``; fitted on the first run's training rows, with its
+            latent dimension and, for autoencoders, its network and training.
+        samples: Importance samples K for the runs.
+
+    Raises:
+        ConfigError: If the runs read different data, or a baseline is unknown.
+    """
+    for name in baselines:
+        lookup(name, role="baseline")
+    first, _ = open_run(folders[0])
+    prepared = prepare_data(first.data, codec=load(folders[0]).codec)
+    rows = []
+    for folder in folders:
+        run, _ = open_run(folder)
+        own = prepared if run.data == first.data else prepare_data(run.data)
+        if own.raw.fingerprint != prepared.raw.fingerprint or run.data.seed != first.data.seed:
+            raise ConfigError(
+                "these runs did not read the same data",
+                expected=first.data.source,
+                got=run.data.source,
+                where=str(folder),
+            )
+        rows.append({"name": folder.name, **evaluate_run(folder, samples=samples, prepared=own)})
+    return [*rows, *(baseline_row(name, first, prepared) for name in baselines)]
+
+
+def baseline_row(name: str, run: Run, prepared: Prepared) -> dict[str, Any]:
+    """Metrics of one baseline on a run's data, of the run's latent dimension."""
+    train, test = _arrays(prepared.part("train")), _arrays(prepared.held_out)
+    model, training = run.composition.model, run.composition.training
+    cls: Any = lookup(name, role="baseline")
+    wanted = {"latent_dim": model.latent_dim, "network": getattr(model, "encoder", None), "training": training}
+    known = {field for field in wanted if field in cls.__dataclass_fields__ and wanted[field] is not None}
+    spec = cls(**{field: wanted[field] for field in known})
+    labels = {"train_labels": train[1], "test_labels": test[1]}
+    return {"name": name, **summarise(spec.build(), train[0], test[0], **labels)}
+
+
+def _arrays(data: TensorData) -> tuple[Any, Any]:
+    batch = next(iter(data.batches(len(data))))
+    if batch.c is not None:
+        raise DataError("baselines do not read a context", remedy="compare unconditional runs")
+    return batch.x.numpy(), None if batch.y is None else batch.y.numpy()

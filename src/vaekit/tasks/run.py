@@ -1,0 +1,184 @@
+"""A run: data, composition, training, and the folder in which it all ends up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+
+from vaekit.artifacts import Artifact, load, provenance, save
+from vaekit.data import TensorData
+from vaekit.errors import ArtifactError, ConfigError, NumericalError, VaekitError
+from vaekit.files import read_json, write_json
+from vaekit.metrics import evaluate_model
+from vaekit.models import VAEModel
+from vaekit.spec import Role, Spec, from_json, to_json
+from vaekit.tasks.composition import Composition
+from vaekit.tasks.source import DataSpec, Prepared, prepare_data
+from vaekit.training import CHECKPOINT, Callback, Trainer
+
+__all__ = ["Run", "build_model", "evaluate_run", "open_run", "other_data", "resume_run", "start_run", "train_run"]
+
+RUN = "run.json"
+
+
+class Run(Spec, kind="run/vae"):
+    """Everything that determines a run, apart from the data's content.
+
+    Args:
+        data: What to read.
+        composition: What to train on it.
+    """
+
+    data: Annotated[Any, Role("data")] = DataSpec()
+    composition: Annotated[Any, Role("composition")] = Composition()
+
+
+def build_model(composition: Composition, prepared: Prepared) -> VAEModel:
+    """The untrained model, its weights determined by the seed, its likelihood checked on the data.
+
+    Raises:
+        DataError: If the training data lies outside the likelihood's support.
+    """
+    codec = prepared.codec
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(composition.training.seed)
+        model: VAEModel = composition.model.build(
+            event_shape=codec.event_shape, context_dim=codec.context_dim
+        )
+    for part in prepared.parts.values():
+        for batch in part.batches(10_000):
+            model.likelihood.check(batch.x)
+    return model
+
+
+def start_run(
+    run: Run,
+    folder: Path,
+    *,
+    prepared: Prepared | None = None,
+    callbacks: Sequence[Callback] = (),
+    command: str = "",
+) -> Artifact:
+    """Train from the beginning in an empty folder.
+
+    Raises:
+        ConfigError: If the folder holds another run.
+        NumericalError: If training diverges; the folder then holds the last good weights.
+    """
+    if any((folder / name).exists() for name in (RUN, "model.json", CHECKPOINT)):
+        raise ConfigError(
+            "this folder holds a run already",
+            where=str(folder),
+            remedy="continue it with --resume, or choose another folder with --out",
+        )
+    prepared = prepared or prepare_data(run.data)
+    build_model(run.composition, prepared)
+    write_json(folder / RUN, {"run": to_json(run), "command": command})
+    return train_run(run, folder, prepared=prepared, callbacks=callbacks, command=command)
+
+
+def open_run(folder: Path) -> tuple[Run, str]:
+    """The run of a folder and the command that started it.
+
+    Raises:
+        ArtifactError: If the folder holds no run.
+    """
+    description = read_json(folder / RUN)
+    if not isinstance(description, dict):
+        raise ArtifactError("not a run", where=str(folder / RUN))
+    try:
+        run = from_json(description.get("run"), role="run", where="run")
+    except VaekitError as error:
+        raise ArtifactError(f"cannot read the run: {error}", where=str(folder / RUN)) from error
+    if not isinstance(run, Run):
+        raise ArtifactError("not a run", got=run.kind, where=str(folder / RUN))
+    return run, str(description.get("command", ""))
+
+
+def resume_run(folder: Path, *, callbacks: Sequence[Callback] = ()) -> Artifact:
+    """Go on with the run of a folder, from its checkpoint, or from the start if there is none yet."""
+    run, command = open_run(folder)
+    return train_run(
+        run, folder, prepared=prepare_data(run.data), callbacks=callbacks, command=command
+    )
+
+
+def train_run(
+    run: Run,
+    folder: Path,
+    *,
+    prepared: Prepared,
+    callbacks: Sequence[Callback] = (),
+    command: str = "",
+) -> Artifact:
+    """Train (on) and save; the model of the best held-out loss becomes the artifact."""
+    composition = run.composition
+    model = build_model(composition, prepared)
+    trainer = Trainer(
+        model,
+        prepared.parts,
+        composition.training,
+        objective=composition.objective,
+        folder=folder,
+        callbacks=callbacks,
+    )
+
+    def keep(**facts: Any) -> None:
+        origin = provenance(
+            source=run.data.source, fingerprint=prepared.raw.fingerprint, command=command, **facts
+        )
+        save(folder, model.cpu(), prepared.codec, provenance=origin)
+
+    try:
+        trainer.fit(resume=(folder / CHECKPOINT).exists())
+    except NumericalError:
+        keep(diverged=True, step=trainer.step)
+        raise
+    policy = trainer.policy
+    keep(step=trainer.step, speed=policy.reason if policy else "", seed=composition.training.seed)
+    return load(folder)
+
+
+def evaluate_run(
+    folder: Path,
+    source: Any = None,
+    *,
+    samples: int = 500,
+    seed: int = 0,
+    prepared: Prepared | None = None,
+) -> dict[str, Any]:
+    """Metrics of a saved model on held-out data, or on other data that is read the same way.
+
+    Args:
+        folder: The run.
+        source: Other data; its test part if it has one of its own, else all its rows.
+        samples: Importance samples K.
+        seed: Of the noise.
+        prepared: The run's own data, if it is at hand.
+
+    Returns:
+        The table of :func:`vaekit.metrics.evaluate_model`, and ``data``.
+    """
+    artifact = load(folder)
+    run, _ = open_run(folder)
+    if source is None:
+        prepared = prepared or prepare_data(run.data, codec=artifact.codec)
+        data, train = prepared.held_out, prepared.part("train")
+    else:
+        data, train = other_data(artifact, run.data, source), None
+    metrics = evaluate_model(artifact.model, data, samples=samples, seed=seed, train=train)
+    metrics["data"] = run.data.source if source is None else str(source)
+    return metrics
+
+
+def other_data(artifact: Artifact, spec: DataSpec, source: Any) -> TensorData:
+    """Rows of another source through the model's codec: its own test part, else all of them."""
+    raw = spec.load(source)
+    if raw.split is not None and (raw.split == "test").any():
+        raw = raw.subset(raw.split == "test")
+    return TensorData.of(raw, artifact.codec)
+
+

@@ -1,0 +1,45 @@
+"""Statistics of the training data that a likelihood needs before it can be evaluated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from vaekit.distributions import shared_noise
+
+__all__ = ["freeze_scale"]
+
+
+@torch.no_grad()
+def freeze_scale(model: nn.Module, data: Any, *, batch_size: int = 1_000, seed: int = 0) -> float | None:
+    """Fix the σ of an optimal-σ likelihood: the root mean squared error over the training data.
+
+    One pass, one code per example, with noise that is shared by all rows, so that the result does
+    not depend on the batch size.
+
+    Args:
+        model: A model whose likelihood may have ``freeze``.
+        data: The training data, anything with ``batches``.
+        batch_size: Rows at a time.
+        seed: Of the noise.
+
+    Returns:
+        σ² in squared model units, or None where there is nothing to fix.
+    """
+    likelihood = getattr(model, "likelihood", None)
+    if getattr(getattr(likelihood, "spec", None), "scale", None) != "optimal":
+        return None
+    was_training = model.training
+    model.eval()
+    total, count = 0.0, 0
+    for batch in data.batches(batch_size):
+        with shared_noise(seed):
+            px = model.evidence(batch.x, batch.c).px  # type: ignore[operator]
+        error = (batch.x - px.mean).square().double()
+        total += float(error.sum())
+        count += error.numel()
+    model.train(was_training)
+    likelihood.freeze(total / count)  # type: ignore[union-attr]
+    return total / count

@@ -1,0 +1,127 @@
+"""The table of metrics against each metric computed alone."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import sklearn.neighbors
+import torch
+
+from vaekit.errors import ConfigError, DataError
+from vaekit.latents import Point
+from vaekit.likelihoods import Bernoulli, Gaussian
+from vaekit.metrics import KEYS, active_units, evaluate_model, log_marginal, posterior_means, score
+from vaekit.models import FlatVAE, LinearVAE
+from vaekit.networks import MLP
+
+
+class Data:
+    """Rows in memory."""
+
+    def __init__(self, x, y=None, c=None):
+        self.x, self.y, self.c = x, y, c
+
+    def batches(self, size, train=False):
+        assert not train
+        for start in range(0, len(self.x), size):
+            rows = slice(start, start + size)
+            y, c = (None if t is None else t[rows] for t in (self.y, self.c))
+            yield SimpleNamespace(x=self.x[rows], y=y, c=c)
+
+
+@pytest.fixture
+def x():
+    return torch.randn(23, 6, dtype=torch.float64) * torch.linspace(3, 0.5, 6)
+
+
+def flat(**parts):
+    spec = FlatVAE(latent_dim=2, encoder=MLP(hidden=(8,)), **parts)
+    return spec.build(event_shape=(6,)).double()
+
+
+@pytest.mark.parametrize("batch_size", [5, 500])
+def test_every_number(x, batch_size):
+    model = LinearVAE().build(event_shape=(6,)).double().set_maximum_likelihood(x)
+    found = evaluate_model(model, Data(x), samples=20, seed=4, batch_size=batch_size)
+    assert tuple(found) == (*KEYS, "notes")
+    alone = score(model, x, samples=20, seed=4)
+    for name in ("elbo", "log_marginal", "rate", "distortion"):
+        values = getattr(alone, name)
+        assert found[name] == pytest.approx(float(values.mean()), abs=1e-9), name
+        error = float(values.std()) / 23**0.5
+        assert found[f"{name}_error"] == pytest.approx(error, abs=1e-9), name
+    exact = float(model.exact_log_marginal(x).detach().mean())
+    assert found["log_marginal"] == pytest.approx(exact, abs=1e-9)
+    gap = (model.decode(model.encode(x).mean).mean - x).detach().square()
+    assert found["mse"] == pytest.approx(float(gap.mean()), abs=1e-12)
+    assert found["mse_error"] == pytest.approx(float(gap.mean(1).std()) / 23**0.5, abs=1e-12)
+    assert found["active_units"] == active_units(posterior_means(model, x)) == 2
+    assert (found["n"], found["samples"], found["knn_accuracy"]) == (23, 20, None)
+    assert found["notes"] == []
+
+
+def test_an_autoencoder_has_no_likelihoods_but_the_rest(x):
+    found = evaluate_model(flat(posterior=Point()), Data(x))
+    undefined = {name for name, value in found.items() if value is None}
+    assert undefined == set(KEYS) - {"n", "mse", "mse_error"}
+    (note,) = found["notes"]
+    assert "its posterior 'posterior/point' is a point, with no density" in note
+
+
+def test_grey_values_under_bernoulli_get_a_note(x):
+    model = flat(likelihood=Bernoulli())
+    grey = evaluate_model(model, Data(x.sigmoid()), samples=4, batch_size=5)
+    binary = evaluate_model(model, Data((x > 0).double()), samples=4)
+    assert any("cross-entropy" in note for note in grey["notes"])
+    assert binary["notes"] == []
+
+
+def test_accuracy_of_the_codes(x):
+    model = flat()
+    y = torch.arange(23) % 3
+    train = torch.randn(40, 6, dtype=torch.float64)
+    found = evaluate_model(
+        model, Data(x, y), samples=1, batch_size=7, train=Data(train, torch.arange(40) % 3)
+    )
+    direct = sklearn.neighbors.KNeighborsClassifier(5)
+    direct.fit(model.encode(train).mean.detach().numpy(), (torch.arange(40) % 3).numpy())
+    assert found["knn_accuracy"] == direct.score(model.encode(x).mean.detach().numpy(), y.numpy())
+
+
+@pytest.mark.parametrize("y", [None, torch.linspace(0, 1, 23)], ids=["none", "numbers"])
+def test_without_classes_there_is_no_accuracy(x, y):
+    found = evaluate_model(flat(), Data(x, y), samples=1, train=Data(x, torch.arange(23) % 2))
+    assert found["knn_accuracy"] is None
+    assert any("no knn_accuracy" in note for note in found["notes"])
+
+
+def test_contexts_are_used(x):
+    spec = FlatVAE(encoder=MLP(hidden=(8,)), likelihood=Gaussian(scale=1.0))
+    model = spec.build(event_shape=(6,), context_dim=2).double()
+    c = torch.randn(23, 2, dtype=torch.float64)
+    found = evaluate_model(model, Data(x, c=c), samples=20, batch_size=4)
+    expected = log_marginal(model, x, c, samples=20)
+    assert found["log_marginal"] == pytest.approx(float(expected.mean()), abs=1e-9)
+
+
+def test_a_likelihood_without_a_mean_gets_a_note(x, monkeypatch):
+    model = flat()
+
+    def refuse(x, c=None):
+        raise ConfigError("a Cauchy has no mean in closed form")
+
+    monkeypatch.setattr(model, "reconstruct", refuse)
+    found = evaluate_model(model, Data(x), samples=1)
+    assert found["mse"] is None
+    assert found["notes"] == ["no mse: a Cauchy has no mean in closed form"]
+
+
+def test_the_table_is_json_even_for_one_row(x):
+    found = evaluate_model(flat(), Data(x[:1]), samples=2)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["elbo_error"] is None
+
+
+def test_no_rows_are_refused(x):
+    with pytest.raises(DataError, match="no rows to evaluate"):
+        evaluate_model(flat(), Data(x[:0]))

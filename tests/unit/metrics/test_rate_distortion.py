@@ -1,0 +1,101 @@
+"""Rates by dimension against torch.distributions, and active units on codes made by hand."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from vaekit.errors import ConfigError, DataError
+from vaekit.latents import Point
+from vaekit.metrics import (
+    active_units,
+    posterior_means,
+    rate_by_dimension,
+    rate_distortion,
+    score,
+)
+from vaekit.models import FlatVAE
+from vaekit.networks import MLP
+
+F64 = torch.float64
+
+
+class Data:
+    """Rows in memory."""
+
+    def __init__(self, x, y=None):
+        self.x, self.y = x, y
+
+    def batches(self, size, train=False):
+        assert not train
+        for start in range(0, len(self.x), size):
+            rows = slice(start, start + size)
+            y = None if self.y is None else self.y[rows]
+            yield SimpleNamespace(x=self.x[rows], y=y, c=None)
+
+
+@pytest.fixture
+def x():
+    return torch.randn(11, 6, dtype=F64)
+
+
+@pytest.fixture
+def model():
+    return FlatVAE(latent_dim=3, encoder=MLP(hidden=(8,))).build(event_shape=(6,)).double()
+
+
+def test_rate_by_dimension_equals_torch(model, x):
+    q = model.encode(x)
+    expected = torch.distributions.kl_divergence(
+        torch.distributions.Normal(q.mean, q.stddev),
+        torch.distributions.Normal(torch.zeros(3, dtype=F64), torch.ones(3, dtype=F64)),
+    ).mean(0)
+    (found,) = rate_by_dimension(model, x)
+    torch.testing.assert_close(found, expected.detach(), rtol=1e-12, atol=1e-12)
+    total = score(model, x, samples=2).rate.mean()
+    torch.testing.assert_close(found.sum(), total, rtol=1e-12, atol=1e-12)
+
+
+def test_rate_by_dimension_refuses_an_autoencoder(x):
+    model = FlatVAE(posterior=Point(), encoder=MLP(hidden=(4,))).build(event_shape=(6,))
+    with pytest.raises(ConfigError, match="no likelihood of the data"):
+        rate_by_dimension(model, x)
+
+
+def test_active_units_by_hand():
+    """Variances 0.04, 0.0081, 0.0121 and 0: two lie above 0.01."""
+    sign = torch.tensor([[1.0], [-1.0]]).repeat(5, 1)
+    means = 7 + sign * torch.tensor([0.2, 0.09, 0.11, 0.0])
+    assert active_units(means) == 2
+    assert active_units(means, threshold=0.008) == 3
+    assert active_units(means.reshape(10, 2, 2)) == 2
+
+
+def test_active_units_of_no_rows():
+    with pytest.raises(DataError, match="no rows"):
+        active_units(torch.zeros(0, 3))
+
+
+def test_posterior_means_are_float64(model, x):
+    found = posterior_means(model.float(), x)
+    assert found.dtype == F64
+    torch.testing.assert_close(found, model.encode(x.float()).mean.detach().double())
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_averages_do_not_depend_on_batches(model, x, batch_size):
+    found = rate_distortion(model, Data(x), samples=20, batch_size=batch_size)
+    scores = score(model, x, samples=20)
+    assert found.n == 11
+    assert found.rate == pytest.approx(float(scores.rate.mean()), abs=1e-12)
+    assert found.distortion == pytest.approx(float(scores.distortion.mean()), abs=1e-12)
+    expected = float(scores.distortion.std()) / 11**0.5
+    assert found.distortion_error == pytest.approx(expected, abs=1e-12)
+    torch.testing.assert_close(found.by_dimension[0], rate_by_dimension(model, x)[0])
+    assert float(found.by_dimension[0].sum()) == pytest.approx(found.rate, abs=1e-12)
+    assert found.active_units == active_units(posterior_means(model, x))
+
+
+def test_no_rows_are_refused(model, x):
+    with pytest.raises(DataError, match="no rows to measure"):
+        rate_distortion(model, Data(x[:0]))
