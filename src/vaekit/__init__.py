@@ -1,3 +1,5 @@
 """vaekit: variational autoencoders as compositions of prior, posterior, likelihood, network, objective."""
 
-__version__ = "0.1.0"
+from vaekit.version import __version__
+
+__all__ = ["__version__"]

@@ -36,12 +36,20 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
     return path
+
+
+def _umask() -> int:
+    """The permissions that new files do not get; reading it means setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

@@ -95,7 +95,12 @@ def test_inference_and_generation_score_the_same_joint():
     model, batch = Ladder(), Rows(16)
     evidence = model.evidence(batch.x)
     z1, z2 = (node.z for node in evidence.nodes)
-    p2 = torch.distributions.Normal(*(f(t) for f, t in zip((lambda t: t, torch.exp), model.prior_2(z1).chunk(2, -1), strict=True)))
+    p2 = torch.distributions.Normal(
+        *(
+            f(t)
+            for f, t in zip((lambda t: t, torch.exp), model.prior_2(z1).chunk(2, -1), strict=True)
+        )
+    )
     log_joint = (
         torch.distributions.Normal(0.0, 1.0).log_prob(z1).sum(-1)
         + p2.log_prob(z2).sum(-1)
@@ -200,7 +205,13 @@ def real_or_not(critic: Critic, evidence: Evidence, batch, model) -> Tensor:
 
 def vae_gan(model, critic, gate=lambda evidence: True):
     def feature_distance(evidence, batch):
-        return 0.5 * (critic.features(evidence.px.mean) - critic.features(batch.x)).square().sum(-1).mean()
+        return (
+            0.5
+            * (critic.features(evidence.px.mean) - critic.features(batch.x))
+            .square()
+            .sum(-1)
+            .mean()
+        )
 
     def encoder_loss(evidence, *, batch, **_):
         return Loss(evidence.rate.mean() + feature_distance(evidence, batch))
@@ -224,7 +235,9 @@ def vae_gan(model, critic, gate=lambda evidence: True):
 @pytest.fixture
 def gan():
     torch.manual_seed(0)
-    model = FlatVAE(latent_dim=4, encoder=MLP(hidden=(32,)), likelihood=Bernoulli()).build(event_shape=(64,))
+    model = FlatVAE(latent_dim=4, encoder=MLP(hidden=(32,)), likelihood=Bernoulli()).build(
+        event_shape=(64,)
+    )
     return model, Critic()
 
 
@@ -234,16 +247,24 @@ def test_a_vae_gan_trains_with_three_players(gan):
     losses = train(model, vae_gan(model, critic), 20, Rows())
     assert losses[-1].keys() == {"encoder", "decoder", "critic"}
     assert all(loss.total.isfinite() for step in losses for loss in step.values())
-    changed = [name for name, value in model.state_dict().items() if not torch.equal(value, before[name])]
+    changed = [
+        name for name, value in model.state_dict().items() if not torch.equal(value, before[name])
+    ]
     assert {name.split(".")[0] for name in changed} == {"encoder", "posterior", "decoder"}
 
 
 def test_each_loss_moves_its_own_player_only(gan):
     model, critic = gan
     (players,) = vae_gan(model, critic)
-    everything = {"encoder": [model.encoder, model.posterior], "decoder": [model.decoder], "critic": [critic]}
+    everything = {
+        "encoder": [model.encoder, model.posterior],
+        "decoder": [model.decoder],
+        "critic": [critic],
+    }
     for one in players:
-        before = {k: [p.clone() for m in ms for p in m.parameters()] for k, ms in everything.items()}
+        before = {
+            k: [p.clone() for m in ms for p in m.parameters()] for k, ms in everything.items()
+        }
         train_step(model, [[one]], Rows(), progress=Progress(0, 1))
         after = {k: [p for m in ms for p in m.parameters()] for k, ms in everything.items()}
         for name in everything:
@@ -260,7 +281,9 @@ def test_the_gan_gradient_of_the_decoder_is_its_own_loss_alone(gan):
 
     def remember(evidence, **kwargs):
         loss = plain(evidence, **kwargs)
-        state["expected"] = torch.autograd.grad(loss.total, players[1].parameters, retain_graph=True)
+        state["expected"] = torch.autograd.grad(
+            loss.total, players[1].parameters, retain_graph=True
+        )
         return loss
 
     players[1].loss = remember
@@ -289,4 +312,6 @@ def test_players_must_not_share_parameters(gan):
 
 
 def test_standard_normal_prior_is_shared_by_all_rows():
-    assert isinstance(FlatVAE(posterior=Diagonal()).build(event_shape=(3,)).prior(), StandardNormal)
+    assert isinstance(
+        FlatVAE(posterior=Diagonal()).build(event_shape=(3,)).prior(), StandardNormal
+    )

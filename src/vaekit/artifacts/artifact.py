@@ -24,7 +24,6 @@ from typing import Any
 
 import torch
 
-import vaekit
 from vaekit.artifacts.weights import load_weights, save_weights
 from vaekit.data import DataCodec
 from vaekit.errors import ArtifactError, ConfigError, VaekitError
@@ -32,6 +31,7 @@ from vaekit.files import read_json, write_json
 from vaekit.models import VAEModel
 from vaekit.spec import from_json, to_json
 from vaekit.training import HISTORY, read_history
+from vaekit.version import __version__
 
 __all__ = ["Artifact", "describe", "load", "provenance", "save"]
 
@@ -92,7 +92,7 @@ def save(
     shared = save_weights(model, folder / "weights.safetensors")
     description = {
         "format": FORMAT,
-        "vaekit": vaekit.__version__,
+        "vaekit": __version__,
         "model": spec,
         "event_shape": list(model.event_shape),
         "context_dim": model.context_dim,
@@ -131,7 +131,11 @@ def load(folder: str | Path) -> Artifact:
             where=str(folder),
         )
     return Artifact(
-        folder, model, codec, _optional(folder / "metrics.json"), _optional(folder / "provenance.json")
+        folder,
+        model,
+        codec,
+        _optional(folder / "metrics.json"),
+        _optional(folder / "provenance.json"),
     )
 
 
@@ -162,7 +166,9 @@ def _load_codec(folder: Path) -> DataCodec:
     except VaekitError as error:
         raise ArtifactError(f"cannot read the codec: {error}", where=str(path)) from error
     if not isinstance(codec, DataCodec):
-        raise ArtifactError("not a data codec", expected="codec/data", got=codec.kind, where=str(path))
+        raise ArtifactError(
+            "not a data codec", expected="codec/data", got=codec.kind, where=str(path)
+        )
     return codec
 
 
@@ -171,7 +177,9 @@ def _expect(path: Path, format_name: str, fields: tuple[str, ...]) -> dict[str, 
     value = read_json(path)
     if not isinstance(value, dict) or value.get("format") != format_name:
         got = value.get("format") if isinstance(value, dict) else type(value).__name__
-        raise ArtifactError("a foreign file", expected=f"format {format_name}", got=got, where=str(path))
+        raise ArtifactError(
+            "a foreign file", expected=f"format {format_name}", got=got, where=str(path)
+        )
     for field in fields:
         if field not in value:
             raise ArtifactError(f"the field {field!r} is missing", where=str(path))
@@ -200,7 +208,9 @@ def _checked_references(value: Any, path: Path) -> dict[str, str]:
         isinstance(entry, dict) and isinstance(entry.get("$ref"), str) for entry in value.values()
     )
     if not fine:
-        raise ArtifactError("not references", expected='{"name": {"$ref": "name"}}', where=f"{path}: shared")
+        raise ArtifactError(
+            "not references", expected='{"name": {"$ref": "name"}}', where=f"{path}: shared"
+        )
     return {alias: entry["$ref"] for alias, entry in value.items()}
 
 
@@ -209,13 +219,15 @@ def _optional(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def provenance(*, source: str, fingerprint: str, command: str = "", **facts: Any) -> dict[str, Any]:
+def provenance(
+    *, source: str, fingerprint: str, command: str = "", **facts: Any
+) -> dict[str, Any]:
     """Where a model comes from: data, versions, machine, time."""
     return {
         "data": source,
         "data_sha256": fingerprint,
         "command": command,
-        "vaekit": vaekit.__version__,
+        "vaekit": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),

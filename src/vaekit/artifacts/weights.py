@@ -69,16 +69,24 @@ def load_weights(model: nn.Module, path: Path, shared: Mapping[str, str]) -> Non
     for name, value in state.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
             raise ArtifactError("weights that are not finite", where=f"{path}, {name}")
-    model.load_state_dict(state | {alias: state[name] for alias, name in shared.items()}, assign=True)
+    model.load_state_dict(
+        state | {alias: state[name] for alias, name in shared.items()}, assign=True
+    )
 
 
 def _compare(
     expected: Mapping[str, Tensor], file: safe_open, shared: Mapping[str, str], path: Path
 ) -> None:
     stored = set(file.keys())
-    wrong = {alias: name for alias, name in shared.items() if alias not in expected or name not in stored}
+    wrong = {
+        alias: name
+        for alias, name in shared.items()
+        if alias not in expected or name not in stored
+    }
     if wrong:
-        raise ArtifactError("a reference to weights that are not there", got=wrong, where=str(path))
+        raise ArtifactError(
+            "a reference to weights that are not there", got=wrong, where=str(path)
+        )
     for name in sorted(set(expected) ^ (stored | set(shared))):
         problem = "is missing" if name in expected else "is not part of the model"
         raise ArtifactError(f"the tensor {name!r} {problem}", where=str(path))

@@ -154,7 +154,9 @@ class NeuralRepresentation:
 
     def _fitted(self) -> VAEModel:
         if not hasattr(self, "model"):
-            raise NotFittedError(f"the {self.name} has not been fitted", remedy="call fit(x) first")
+            raise NotFittedError(
+                f"the {self.name} has not been fitted", remedy="call fit(x) first"
+            )
         return self.model
 
 

@@ -102,12 +102,17 @@ def _contexts(artifact: Any, n: int, label: str | None) -> Any:
     classes = getattr(codec, "classes", None)
     if classes is None:
         raise ConfigError(
-            "this model's context is continuous", remedy="use ModelRepresentation.sample(n, c=…) in Python"
+            "this model's context is continuous",
+            remedy="use ModelRepresentation.sample(n, c=…) in Python",
         )
     by_name = {str(name): name for name in classes}
     if label is not None and label not in by_name:
         raise ConfigError(f"unknown class {label!r}", remedy=f"known: {', '.join(by_name)}")
-    chosen = [by_name[label]] * n if label is not None else [classes[i % len(classes)] for i in range(n)]
+    chosen = (
+        [by_name[label]] * n
+        if label is not None
+        else [classes[i % len(classes)] for i in range(n)]
+    )
     return codec.to_model(codec.encode(np.asarray(chosen)))
 
 

@@ -45,7 +45,8 @@ def _text(rows: list[dict[str, Any]]) -> str:
     """The table as Markdown."""
     lines = ["| model | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
     lines += [
-        f"| {row['name']} | " + " | ".join(_cell(row.get(key)) for key in SHOWN) + " |" for row in rows
+        f"| {row['name']} | " + " | ".join(_cell(row.get(key)) for key in SHOWN) + " |"
+        for row in rows
     ]
     return "\n".join(lines)
 

@@ -14,6 +14,9 @@ def recipes(as_json: Json = False) -> None:
 
         cards = known()
         width = max(map(len, cards))
-        lines = [f"{n:<{width}}  {card.summary}\n{'':<{width}}  {card.paper}" for n, card in cards.items()]
+        lines = [
+            f"{n:<{width}}  {card.summary}\n{'':<{width}}  {card.paper}"
+            for n, card in cards.items()
+        ]
         value = {n: {"summary": card.summary, "paper": card.paper} for n, card in cards.items()}
         emit(value, "\n".join(lines), as_json=as_json)

@@ -37,7 +37,7 @@ def data_spec(source: str, options: dict[str, Any], settings: Sequence[Setting])
     given = [(name, value) for name, value in options.items() if value is not None]
     for name, value in [*given, *_under("data", settings)]:
         spec = replace_at(spec, name, value)
-    assert isinstance(spec, DataSpec)  # noqa: S101  replace_at keeps the class
+    assert isinstance(spec, DataSpec)
     return spec
 
 
@@ -57,7 +57,7 @@ def composition_for(
     given = [(key, value) for key, value in options.items() if value is not None]
     for key, value in [*given, *((k, v) for k, v in settings if not k.startswith("data."))]:
         composition = replace_at(composition, _full_key(key, composition), value)
-    assert isinstance(composition, Composition)  # noqa: S101  replace_at keeps the class
+    assert isinstance(composition, Composition)
     return composition
 
 

@@ -7,7 +7,13 @@ from vaekit.distributions.delta import Delta
 from vaekit.distributions.density import Density, kl_elements, register_kl, sum_events, widen
 from vaekit.distributions.discretised_logistic import DiscretisedLogistic
 from vaekit.distributions.laplace import Laplace
-from vaekit.distributions.noise import open_uniform, shared_noise, standard_normal, uniform
+from vaekit.distributions.noise import (
+    open_uniform,
+    row_noise,
+    shared_noise,
+    standard_normal,
+    uniform,
+)
 from vaekit.distributions.normal import Normal, StandardNormal, TriangularNormal
 
 __all__ = [
@@ -24,6 +30,7 @@ __all__ = [
     "kl_elements",
     "open_uniform",
     "register_kl",
+    "row_noise",
     "shared_noise",
     "standard_normal",
     "sum_events",

@@ -22,17 +22,9 @@ from vaekit.distributions.noise import open_uniform
 
 __all__ = ["ContinuousBernoulli"]
 
-SERIES_BELOW = 0.5
+SERIES_BELOW = 0.1
 # Coefficients B_2n / (2n (2n)!) of g in powers of logits², B_2n the Bernoulli numbers.
-G_SERIES = (
-    1 / 24,
-    -1 / 2880,
-    1 / 181_440,
-    -1 / 9_676_800,
-    1 / 479_001_600,
-    -691 / 15_692_092_416_000,
-)
-SAMPLE_SERIES_BELOW = 0.1
+G_SERIES = (1 / 24, -1 / 2880, 1 / 181_440)
 
 
 class ContinuousBernoulli(Density):
@@ -66,7 +58,7 @@ class ContinuousBernoulli(Density):
     def rsample(self, shape: Sequence[int] = ()) -> Tensor:
         """Draws by the inverse of the distribution function; gradients reach the logits."""
         u = open_uniform(shape, like=self.logits, event_dims=self.event_dims)
-        near_zero = self.logits.abs() < SAMPLE_SERIES_BELOW
+        near_zero = self.logits.abs() < SERIES_BELOW
         series = _quantile_series(u, torch.where(near_zero, self.logits, 0.0))
         closed_form = _quantile(u, torch.where(near_zero, 1.0, self.logits))
         return torch.where(near_zero, series, closed_form)
@@ -85,7 +77,7 @@ def _g(logits: Tensor) -> Tensor:
     near_zero = logits.abs() < SERIES_BELOW
     square = torch.where(near_zero, logits, 0.0).square()
     large = torch.where(near_zero, 1.0, logits).abs()
-    closed_form = 0.5 * large + torch.log(-torch.expm1(-large)) - large.log()
+    closed_form = 0.5 * large + torch.log(-torch.expm1(-large) / large)
     return torch.where(near_zero, square * _polynomial(square, G_SERIES), closed_form)
 
 

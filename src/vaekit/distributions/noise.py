@@ -1,23 +1,34 @@
 """The one place where vaekit draws noise.
 
 Training draws from torch's global generator, which the training loop seeds from (seed, step).
-Scoring must not depend on which rows happen to share a batch: inside :func:`shared_noise` all
-rows see the same draws, taken from a generator of their own, so the score of a row is a function
-of that row alone.
+Measurements must not depend on which rows happen to share a batch, so they replace that generator:
+
+- inside :func:`shared_noise` all rows see the same draws, and the score of a row is a function of
+  that row alone;
+- inside :func:`row_noise` each row has draws of its own, determined by its number, so that noise
+  averages out in means over rows.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["open_uniform", "shared_noise", "standard_normal", "uniform"]
+__all__ = ["open_uniform", "row_noise", "shared_noise", "standard_normal", "uniform"]
 
-_shared: ContextVar[torch.Generator | None] = ContextVar("vaekit_shared_noise", default=None)
+SEED_STEP, ROW_STEP = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
+Sampler = Callable[..., Tensor]
+Source = Callable[[Sampler, tuple[int, ...], int | None], Tensor]
+"""``source(sampler, size, row_axis)``: float64 draws that broadcast to ``size``.
+
+The axis of rows is None for densities without rows of their own (an unconditional prior).
+"""
+
+_source: ContextVar[Source | None] = ContextVar("vaekit_noise", default=None)
 
 
 @contextlib.contextmanager
@@ -30,31 +41,62 @@ def shared_noise(seed: int) -> Iterator[None]:
         >>> eps.shape, bool((eps[:, 0] == eps[:, 2]).all())
         (torch.Size([5, 3, 2]), True)
     """
-    token = _shared.set(torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+
+    def source(sampler: Sampler, size: tuple[int, ...], row_axis: int | None) -> Tensor:
+        one = size if row_axis is None else (*size[:row_axis], 1, *size[row_axis + 1 :])
+        return sampler(one, dtype=torch.float64, generator=generator)
+
+    with _drawing_from(source):
+        yield
+
+
+@contextlib.contextmanager
+def row_noise(seed: int, first: int, rows: int) -> Iterator[None]:
+    """Give rows ``first``, ``first + 1``, … draws of their own, determined by (seed, row number).
+
+    Example:
+        >>> like = torch.zeros(3, 2)
+        >>> with row_noise(0, first=0, rows=3):
+        ...     together = standard_normal((5,), like=like, event_dims=1)
+        >>> with row_noise(0, first=2, rows=1):
+        ...     alone = standard_normal((5,), like=like[2:], event_dims=1)
+        >>> bool((together[:, 2:] == alone).all())
+        True
+    """
+    generators = [
+        torch.Generator().manual_seed((seed * SEED_STEP + row * ROW_STEP) % 2**63)
+        for row in range(first, first + rows)
+    ]
+
+    def source(sampler: Sampler, size: tuple[int, ...], row_axis: int | None) -> Tensor:
+        if row_axis is None:
+            return sampler(size, dtype=torch.float64, generator=generators[0])
+        each = (*size[:row_axis], *size[row_axis + 1 :])
+        draws = [sampler(each, dtype=torch.float64, generator=g) for g in generators]
+        return torch.stack(draws, dim=row_axis)
+
+    with _drawing_from(source):
+        yield
+
+
+@contextlib.contextmanager
+def _drawing_from(source: Source) -> Iterator[None]:
+    token = _source.set(source)
     try:
         yield
     finally:
-        _shared.reset(token)
+        _source.reset(token)
 
 
 def standard_normal(shape: Sequence[int], *, like: Tensor, event_dims: int) -> Tensor:
     """Standard normal draws of shape ``(*shape, *like.shape)``, dtype and device of ``like``."""
-    size = (*shape, *like.shape)
-    if torch.compiler.is_compiling() or (generator := _shared.get()) is None:
-        return torch.randn(size, dtype=like.dtype, device=like.device)
-    one = _one_row(size, rows=like.dim() > event_dims, event_dims=event_dims)
-    draws = torch.randn(one, dtype=torch.float64, generator=generator)
-    return draws.to(like).expand(size)
+    return _draw(torch.randn, (*shape, *like.shape), like, event_dims)
 
 
 def uniform(shape: Sequence[int], *, like: Tensor, event_dims: int) -> Tensor:
     """Uniform draws in [0, 1) of shape ``(*shape, *like.shape)``, dtype and device of ``like``."""
-    size = (*shape, *like.shape)
-    if torch.compiler.is_compiling() or (generator := _shared.get()) is None:
-        return torch.rand(size, dtype=like.dtype, device=like.device)
-    one = _one_row(size, rows=like.dim() > event_dims, event_dims=event_dims)
-    draws = torch.rand(one, dtype=torch.float64, generator=generator)
-    return draws.to(like).expand(size)
+    return _draw(torch.rand, (*shape, *like.shape), like, event_dims)
 
 
 def open_uniform(shape: Sequence[int], *, like: Tensor, event_dims: int) -> Tensor:
@@ -63,10 +105,8 @@ def open_uniform(shape: Sequence[int], *, like: Tensor, event_dims: int) -> Tens
     return u.clamp(min=torch.finfo(u.dtype).eps / 4)  # half of the smallest draw above 0
 
 
-def _one_row(size: tuple[int, ...], *, rows: bool, event_dims: int) -> tuple[int, ...]:
-    """``size`` with the axis of rows, the last one before the event, set to 1.
-
-    Draws from a density without rows of its own (an unconditional prior) stay independent.
-    """
-    row_axis = len(size) - event_dims - 1
-    return (*size[:row_axis], 1, *size[row_axis + 1 :]) if rows else size
+def _draw(sampler: Sampler, size: tuple[int, ...], like: Tensor, event_dims: int) -> Tensor:
+    if torch.compiler.is_compiling() or (source := _source.get()) is None:
+        return sampler(size, dtype=like.dtype, device=like.device)
+    row_axis = len(size) - event_dims - 1 if like.dim() > event_dims else None
+    return source(sampler, size, row_axis).to(like).expand(size)

@@ -42,7 +42,9 @@ class Posterior(nn.Module):
 
     has_density = True
 
-    def __init__(self, spec: Spec, *, features: int, latent_shape: Sequence[int], size: int) -> None:
+    def __init__(
+        self, spec: Spec, *, features: int, latent_shape: Sequence[int], size: int
+    ) -> None:
         super().__init__()
         self.spec = spec
         self.latent_shape = tuple(latent_shape)

@@ -75,7 +75,9 @@ class ConditionalNormal(Spec, kind="prior/conditional-normal"):
 
     hidden: tuple[Annotated[int, Within(1, 65_536)], ...] = ()
 
-    def build(self, *, latent_shape: Sequence[int], context_dim: int = 0) -> ConditionalNormalPrior:
+    def build(
+        self, *, latent_shape: Sequence[int], context_dim: int = 0
+    ) -> ConditionalNormalPrior:
         """The module; needs a context.
 
         Raises:

@@ -59,7 +59,7 @@ def evaluate_model(
         model: Any model that gives evidence; an autoencoder gets no likelihoods.
         data: Rows to measure, in model units.
         samples: K, codes drawn for each row, for the ELBO and the log marginal alike.
-        seed: Determines the draws. All rows share them, so the numbers do not depend on batches.
+        seed: Determines the draws of each row, with its number: nothing depends on the batches.
         batch_size: Rows to take at a time.
         train: Labelled training rows; with them the 5-NN accuracy of the codes is measured.
 
@@ -80,7 +80,9 @@ def evaluate_model(
         >>> found["n"], found["samples"], found["knn_accuracy"]
         (20, 10, None)
     """
-    rows = [_measure(model, b, samples, seed) for b in data.batches(batch_size, train=False)]
+    rows: list[_Rows] = []
+    for batch in data.batches(batch_size, train=False):
+        rows.append(_measure(model, batch, samples, seed, sum(len(r.means) for r in rows)))
     found = blank_metrics(sum(len(r.means) for r in rows))
     _put_scores(found, [r.scores for r in rows if r.scores is not None])
     _put_reconstruction(found, rows)
@@ -133,10 +135,10 @@ def put_mean(found: dict[str, Any], name: str, values: Tensor) -> None:
     found[name], found[f"{name}_error"] = mean, None if math.isnan(error) else error
 
 
-def _measure(model: Scorable, batch: Batch, samples: int, seed: int) -> _Rows:
+def _measure(model: Scorable, batch: Batch, samples: int, seed: int, first_row: int) -> _Rows:
     scores = None
     if model.has_density:
-        scores = score(model, batch.x, batch.c, samples=samples, seed=seed)
+        scores = score(model, batch.x, batch.c, samples=samples, seed=seed, first_row=first_row)
     error, reason = _squared_error(model, batch)
     means = posterior_means(model, batch.x, batch.c).flatten(1)
     return _Rows(means, scores, error, reason, batch.y, _is_grey(model, batch.x))

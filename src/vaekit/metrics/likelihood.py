@@ -8,12 +8,16 @@ With :math:`z_k \sim q(z \mid x)`,
     \le \log p(x),
 
 and the middle term rises to log p(x) with K. The samples come in blocks of a fixed size, each with
-a seed of its own and noise common to all rows; so the score of a row depends on the model, the row,
-``samples`` and ``seed``, and neither on its batch mates nor on how the work is divided.
+a seed of its own; so the score of a row depends on the model, the row, ``samples`` and ``seed``, and
+neither on its batch mates nor on how the work is divided.
+
+Scores of single rows share their draws. Then errors of the draws are common to all rows and do not
+shrink with their number, so means over a data set give each row draws of its own (``first_row``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
@@ -22,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaekit.distributions import shared_noise
+from vaekit.distributions import row_noise, shared_noise
 from vaekit.errors import ConfigError, DataError, ShapeError
 from vaekit.metrics.scored import Scorable, evaluating, in_dtype, like_model, need_density
 from vaekit.models import Evidence, Node, VAEModel
@@ -68,6 +72,7 @@ def score(
     seed: int = 0,
     chunk: int | None = None,
     dtype: torch.dtype | None = None,
+    first_row: int | None = None,
 ) -> Scores:
     """Rate, distortion and importance-sampled log p(x) of each row, from the same draws.
 
@@ -79,6 +84,9 @@ def score(
         seed: Determines the draws, which all rows share.
         chunk: Rows to take at a time; by default as many as memory allows. No score depends on it.
         dtype: What the model computes in, by default its own type; sums are always float64.
+        first_row: The number of x's first row within its data set. Each row then has draws of its
+            own, determined by its number, so that noise averages out over rows; None makes all
+            rows share their draws, and a row's score is a function of that row alone.
 
     Raises:
         ConfigError: If the model has no density (an autoencoder), or ``samples`` is below 1.
@@ -103,7 +111,11 @@ def score(
         for rows in _row_slices(x, chunk or max(1, MAX_ELEMENTS // (block * x[:1].numel()))):
             rows_c = None if c is None else like_model(model, c[rows])
             draw = _drawer(model, like_model(model, x[rows]), rows_c)
-            parts.append(_score_rows(_blocks(draw, block, samples=samples, seed=seed), samples))
+            some = len(x[rows])
+            noise = (
+                _shared(seed) if first_row is None else _own(seed, first_row + rows.start, some)
+            )
+            parts.append(_score_rows(_blocks(draw, block, samples=samples, noise=noise), samples))
     return _joined(parts, samples)
 
 
@@ -205,9 +217,20 @@ def _score_rows(blocks: Iterator[Evidence], samples: int) -> Scores:
     return Scores(rate / samples, distortion / samples, log_sum - math.log(samples), samples)
 
 
-def _blocks(draw: Draw, block: int, *, samples: int, seed: int) -> Iterator[Evidence]:
+Noise = Callable[[int], contextlib.AbstractContextManager[None]]
+
+
+def _shared(seed: int) -> Noise:
+    return lambda index: shared_noise(_block_seed(seed, index))
+
+
+def _own(seed: int, first: int, rows: int) -> Noise:
+    return lambda index: row_noise(_block_seed(seed, index), first, rows)
+
+
+def _blocks(draw: Draw, block: int, *, samples: int, noise: Noise) -> Iterator[Evidence]:
     for index, start in enumerate(range(0, samples, block)):
-        with shared_noise(_block_seed(seed, index)):
+        with noise(index):
             evidence = draw(min(block, samples - start))
         yield evidence
 

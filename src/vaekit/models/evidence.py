@@ -71,7 +71,7 @@ class Node:
 
     @property
     def kl_elements(self) -> Tensor:
-        """Terms of KL(q‖p): closed form where one is registered, else log q − log p at the sample."""
+        """Terms of KL(q‖p): closed form where registered, else log q − log p at the sample."""
         if self._kl_elements is None:
             closed_form = self.q.kl_elements(self.p)
             if closed_form is not None:
@@ -114,7 +114,7 @@ class Evidence:
         px: The likelihood p(x|z), batch shape (K, B).
         log_px_elements: Terms of log p(x|z), shape ``(K, B, *event)``.
         nodes: The latent groups, from the top down.
-        penalties: Named scalars that are part of the model but not of the bound (a commitment loss).
+        penalties: Named scalars that are part of the model, not of the bound (a commitment loss).
     """
 
     __slots__ = ("_log_px", "log_px_elements", "nodes", "penalties", "px")

@@ -20,12 +20,12 @@ __all__ = ["FlatVAE", "VAEModel"]
 
 
 class FlatVAE(Spec, kind="model/vae"):
-    """A flat VAE as a product of parts; sizes come from the data.
+    r"""A flat VAE as a product of parts; sizes come from the data.
 
     Args:
         latent_dim: Dimension of the code z.
-        encoder: A network spec, or any module (B, \\*event) → (B, features).
-        decoder: A network spec, or any module (N, latent_dim) → (N, \\*params); None mirrors the
+        encoder: A network spec, or any module (B, \*event) → (B, features).
+        decoder: A network spec, or any module (N, latent_dim) → (N, \*params); None mirrors the
             encoder's spec.
         prior: p(z).
         posterior: q(z|x).
@@ -48,7 +48,7 @@ class FlatVAE(Spec, kind="model/vae"):
     likelihood: Annotated[Any, Role("likelihood")] = Gaussian()
 
     def build(self, *, event_shape: Sequence[int], context_dim: int = 0) -> VAEModel:
-        """The model for observations of ``event_shape`` and contexts of ``context_dim`` numbers."""
+        """The model for observations of ``event_shape``, contexts of ``context_dim`` numbers."""
         return VAEModel(**self._parts(event_shape, context_dim))
 
     def _parts(self, event_shape: Sequence[int], context_dim: int) -> dict[str, Any]:
@@ -64,7 +64,10 @@ class FlatVAE(Spec, kind="model/vae"):
             "decoder": decoder,
             "prior": _built(self.prior, latent_shape=latent_shape, context_dim=context_dim),
             "posterior": _built(
-                self.posterior, features=features, latent_shape=latent_shape, context_dim=context_dim
+                self.posterior,
+                features=features,
+                latent_shape=latent_shape,
+                context_dim=context_dim,
             ),
             "likelihood": likelihood,
             "spec": self,
@@ -76,7 +79,8 @@ class FlatVAE(Spec, kind="model/vae"):
         if part is None:
             if not isinstance(self.encoder, Spec):
                 raise ConfigError(
-                    "a decoder is needed beside an encoder of your own", where=f"{self.kind}.decoder"
+                    "a decoder is needed beside an encoder of your own",
+                    where=f"{self.kind}.decoder",
                 )
             part = self.encoder
         if isinstance(part, nn.Module):
@@ -90,11 +94,11 @@ def _built(part: Any, **sizes: Any) -> Any:
 
 
 class VAEModel(nn.Module):
-    """Encoder, decoder, prior, posterior and likelihood, put together.
+    r"""Encoder, decoder, prior, posterior and likelihood, put together.
 
     Args:
-        encoder: (B, \\*event) [, (B, k)] → (B, features).
-        decoder: (N, \\*latent) [, (N, k)] → (N, \\*params).
+        encoder: (B, \*event) [, (B, k)] → (B, features).
+        decoder: (N, \*latent) [, (N, k)] → (N, \*params).
         prior: c → p(z|c).
         posterior: features → q(z|x).
         likelihood: decoder output → p(x|z).
@@ -236,5 +240,3 @@ class VAEModel(nn.Module):
                 expected=f"{self.context_dim} numbers per example" if self.context_dim else "none",
                 got=f"{got} numbers" if got else "none",
             )
-
-

@@ -27,7 +27,7 @@ def tile(images: Floats) -> Floats:
 
 
 def brightness(original: ArrayLike) -> tuple[float, float]:
-    """The values shown as black and white: 0, 255 for bytes; 0, 1 where all fit; else the extremes.
+    """The values shown as black and white: 0, 255 for bytes; 0, 1 where all fit; or extremes.
 
     Example:
         >>> brightness(np.uint8([[7]])), brightness([[0.2, 0.9]]), brightness([[-2.0, 3.0]])

@@ -47,7 +47,7 @@ def image_grid(images: ArrayLike, columns: int | None = None) -> Figure:
     limits = brightness(images)
     grid = _fill(array, cols, limits[1])
     rows, _, height, width = grid.shape[:4]
-    size = tile_size(rows, cols, height / width, width=8, height=8)
+    size = tile_size(rows, cols, height / width, width=6.4, height=6.4)
     made = figure(cols * size, rows * size * height / width)
     ax = bare(made.add_subplot())
     show(ax, tile(grid), limits)

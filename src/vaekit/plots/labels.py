@@ -26,7 +26,7 @@ __all__ = [
 MAX_CLASSES = 20
 LONGEST_NAME = 22
 MARKERS = ("o", "^")
-AXES_INCHES, LETTER_INCHES, LINE_INCHES = 4.6, 0.105, 0.19
+AXES_INCHES, LETTER_INCHES, LINE_INCHES = 3.8, 0.105, 0.19
 
 Box = tuple[float, float, float, float]
 
@@ -141,7 +141,7 @@ def colour_bar(ax: Axes, labels: Labels) -> None:
     """The scale of a continuous colour, beside the axes."""
     owner = ax.figure
     bar = owner.colorbar(ax.collections[0], ax=ax, shrink=0.7, aspect=28, pad=0.02)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.set_label(labels.title, fontsize=LABEL, color=MUTED)
     bar.ax.tick_params(labelsize=TICK, labelcolor=MUTED, length=0)
     bar.solids.set_alpha(1)  # type: ignore[union-attr]

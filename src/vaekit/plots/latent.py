@@ -58,7 +58,7 @@ def latent_scatter(
         >>> latent_scatter([[0.0, 1.0], [2.0, 3.0]], labels=["cat", "dog"]).axes[0].get_xlabel()
         'z1'
     """
-    made = figure(6.8, 5.6)
+    made = figure(5.8, 4.8)
     ax = made.add_subplot()
     read = None if labels is None else read_labels(labels)
     scatter_on(ax, codes, read, scale=scale, names=names)
@@ -178,7 +178,7 @@ def latent_grid(
     left, right = _outer(extent[0], extent[1], cols)
     bottom, top = _outer(extent[2], extent[3], rows)
     ratio = rows * height / (cols * width)
-    long = 6.6 / max(ratio, 1)
+    long = 5.4 / max(ratio, 1)
     made = figure(long + 0.5, long * ratio + 0.5)
     ax = dress(made.add_subplot(), xlabel=names[0], ylabel=names[1], grid="none")
     show(ax, tile(array), brightness(images), extent=(left, right, bottom, top))

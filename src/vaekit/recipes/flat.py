@@ -37,7 +37,10 @@ def sigma_vae(hint: Hint) -> Composition:
     return Composition(flat(hint, likelihood=Gaussian(scale="optimal")))
 
 
-@recipe("annealed-vae", paper="Bowman et al. 2015, arXiv:1511.06349; Sønderby et al. 2016, arXiv:1602.02282")
+@recipe(
+    "annealed-vae",
+    paper="Bowman et al. 2015, arXiv:1511.06349; Sønderby et al. 2016, arXiv:1602.02282",
+)
 def annealed_vae(hint: Hint) -> Composition:
     """Beta rises from 0 to 1 over the first third of the run, against early collapse."""
     return Composition(flat(hint), ELBO(beta=Linear(start=0.0, end=1.0, over=1 / 3)))

@@ -21,7 +21,7 @@ Source = Figure | bytes | str | os.PathLike[str]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CSS_DPI = 100
-WIDE = 1.7  # width over height above which a picture takes the whole width of a page
+WIDE, LARGE = 1.7, 780  # width over height, or CSS pixels, above which a picture has its own row
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Exhibit:
     def wide(self) -> bool:
         """Whether it needs the whole width of the page."""
         width, height = png_size(self.content)
-        return width > WIDE * height
+        return width > WIDE * height or width * CSS_DPI > LARGE * DPI
 
 
 def gallery(pictures: Sequence[Exhibit]) -> Html:

@@ -71,8 +71,12 @@ class Scene:
         return isinstance(self.codec.x, ImageCodec)
 
     def raw(self, x: Any) -> NDArray[Any]:
-        """Model units to the user's."""
-        return self.codec.decode(torch.as_tensor(np.asarray(x), dtype=torch.float32))
+        """Model units to the user's; images are scaled to [0, 1], to be seen."""
+        values = self.codec.decode(torch.as_tensor(np.asarray(x), dtype=torch.float32))
+        if not isinstance(self.codec.x, ImageCodec):
+            return values
+        low, high = self.codec.x.low, self.codec.x.high
+        return np.clip((values.astype(np.float64) - low) / (high - low), 0.0, 1.0)
 
     def context(self, n: int) -> torch.Tensor | None:
         """Contexts for ``n`` made-up rows: those of the first held-out rows, repeated."""

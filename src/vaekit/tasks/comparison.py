@@ -55,8 +55,16 @@ def baseline_row(name: str, run: Run, prepared: Prepared) -> dict[str, Any]:
     train, test = _arrays(prepared.part("train")), _arrays(prepared.held_out)
     model, training = run.composition.model, run.composition.training
     cls: Any = lookup(name, role="baseline")
-    wanted = {"latent_dim": model.latent_dim, "network": getattr(model, "encoder", None), "training": training}
-    known = {field for field in wanted if field in cls.__dataclass_fields__ and wanted[field] is not None}
+    wanted = {
+        "latent_dim": model.latent_dim,
+        "network": getattr(model, "encoder", None),
+        "training": training,
+    }
+    known = {
+        field
+        for field in wanted
+        if field in cls.__dataclass_fields__ and wanted[field] is not None
+    }
     spec = cls(**{field: wanted[field] for field in known})
     labels = {"train_labels": train[1], "test_labels": test[1]}
     return {"name": name, **summarise(spec.build(), train[0], test[0], **labels)}

@@ -41,7 +41,9 @@ class ModelRepresentation:
 
     def fit(self, x: ArrayLike) -> Self:
         """Refused: this model is trained already."""
-        raise ConfigError(f"{self.name} is trained already", remedy="train another with vaekit train")
+        raise ConfigError(
+            f"{self.name} is trained already", remedy="train another with vaekit train"
+        )
 
     def encode(self, x: ArrayLike, c: Tensor | None = None) -> Floats:
         """Posterior means, shape (n, k)."""
@@ -61,7 +63,8 @@ class ModelRepresentation:
         """E[x|z] at codes of shape (n, k), shape ``(n, *event)``."""
         with torch.no_grad():
             parts = [
-                _array(self.model.decode(codes, context).mean) for codes, context in self._batches(z, c)
+                _array(self.model.decode(codes, context).mean)
+                for codes, context in self._batches(z, c)
             ]
         return np.concatenate(parts)
 

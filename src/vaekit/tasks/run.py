@@ -19,7 +19,16 @@ from vaekit.tasks.composition import Composition
 from vaekit.tasks.source import DataSpec, Prepared, prepare_data
 from vaekit.training import CHECKPOINT, Callback, Trainer
 
-__all__ = ["Run", "build_model", "evaluate_run", "open_run", "other_data", "resume_run", "start_run", "train_run"]
+__all__ = [
+    "Run",
+    "build_model",
+    "evaluate_run",
+    "open_run",
+    "other_data",
+    "resume_run",
+    "start_run",
+    "train_run",
+]
 
 RUN = "run.json"
 
@@ -180,5 +189,3 @@ def other_data(artifact: Artifact, spec: DataSpec, source: Any) -> TensorData:
     if raw.split is not None and (raw.split == "test").any():
         raw = raw.subset(raw.split == "test")
     return TensorData.of(raw, artifact.codec)
-
-

@@ -95,7 +95,9 @@ class Prepared:
         """
         if name not in self.parts:
             raise DataError(
-                f"there is no {name} part", where=self.raw.name, remedy=f"give it a share: data.{name}=0.1"
+                f"there is no {name} part",
+                where=self.raw.name,
+                remedy=f"give it a share: data.{name}=0.1",
             )
         return self.parts[name]
 
@@ -105,7 +107,9 @@ class Prepared:
         return next(self.parts[n] for n in ("test", "validation", "train") if n in self.parts)
 
 
-def prepare_data(spec: DataSpec, source: Any = None, *, codec: DataCodec | None = None) -> Prepared:
+def prepare_data(
+    spec: DataSpec, source: Any = None, *, codec: DataCodec | None = None
+) -> Prepared:
     """Load, divide and encode.
 
     Args:

@@ -143,7 +143,7 @@ class Trainer:
     def _only_player(self) -> Player:
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         optimizer = self.training.optimizer.build(parameters)
-        assert self.objective is not None  # noqa: S101  __init__ checked
+        assert self.objective is not None
         return Player("model", parameters, optimizer, self.objective, clip=self.training.clip)
 
     # --- the run -------------------------------------------------------------------------------
@@ -371,7 +371,7 @@ class Trainer:
         }
         for player in self.players:
             groups[f"optimizer:{player.name}"] = optimizer_state(player.optimizer)
-        assert self.policy is not None  # noqa: S101  decided before the first step
+        assert self.policy is not None
         facts = {
             "step": self.step,
             "seconds": self.seconds,
@@ -433,7 +433,7 @@ class Trainer:
         return trial_step(self, precision, compiled)
 
     def _note(self) -> str:
-        assert self.policy is not None  # noqa: S101  decided before
+        assert self.policy is not None
         weights = sum(p.numel() for p in self.model.parameters())
         return (
             f"{len(self.data['train'])} rows, {weights:,} weights, {self.total} steps on "
@@ -479,7 +479,7 @@ def trial_step(trainer: Trainer, precision: str, compiled: bool) -> Callable[[],
 
     model = copy.deepcopy(trainer.model).train()
     parameters = [p for p in model.parameters() if p.requires_grad]
-    assert trainer.objective is not None  # noqa: S101  only single players are tried
+    assert trainer.objective is not None
     optimizer = trainer.training.optimizer.build(parameters)
     player = Player("model", parameters, optimizer, trainer.objective, clip=trainer.training.clip)
     fabric = Fabric(accelerator=trainer.device.type, devices=1, precision=precision)  # type: ignore[arg-type]

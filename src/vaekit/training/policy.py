@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 
 import torch
 
-
 from vaekit.spec import Spec, Within
 
 __all__ = ["Policy", "PolicySpec", "decide", "flush_denormals"]

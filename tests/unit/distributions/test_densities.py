@@ -1,5 +1,7 @@
 """Every density against SciPy or torch.distributions, and its samples against its density."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.integrate
@@ -168,7 +170,7 @@ def test_triangular_normal_is_torchs_and_its_elements_are_the_chain_rule():
     for n in (1, 2, 3):
         first = REFERENCE.MultivariateNormal(p.loc[:, :n], covariance[:, :n, :n])
         marginals.append(first.log_prob(x[..., :n]))
-    conditionals = [after - before for before, after in zip(marginals, marginals[1:], strict=False)]
+    conditionals = [after - before for before, after in pairwise(marginals)]
     close(p.log_prob_elements(x), torch.stack(conditionals, -1))
 
 
@@ -232,7 +234,7 @@ def test_categorical_sums_to_one_over_all_observations(scaled):
 
 # --- samples -----------------------------------------------------------------------------------
 
-N = 200_000
+N = 50_000
 
 
 def within_four_errors(draws, mean, deviation):
@@ -263,12 +265,12 @@ def test_categorical_never_draws_an_impossible_code():
 @pytest.mark.parametrize("loc", [-0.2, 0.4, 1.1])
 def test_discretised_logistic_sample_frequencies(loc):
     values = torch.linspace(0, 1, 4, dtype=torch.float64)
-    p = DiscretisedLogistic(
-        f64([loc]), f64(0.2).log(), levels=4
-    )
+    p = DiscretisedLogistic(f64([loc]), f64(0.2).log(), levels=4)
     draws = (p.sample((N,)) * 3).round() / 3
     masses = p.log_prob(values[:, None]).exp()
-    within_four_errors((draws == torch.arange(4) / f64(3)).double(), masses, (masses * (1 - masses)).sqrt())
+    within_four_errors(
+        (draws == torch.arange(4) / f64(3)).double(), masses, (masses * (1 - masses)).sqrt()
+    )
 
 
 @pytest.mark.parametrize(
@@ -301,7 +303,7 @@ def test_triangular_normal_sample_moments():
     draws = p.sample((N,))
     covariance = p.scale_tril @ p.scale_tril.mT
     within_four_errors(draws, p.mean, p.stddev)
-    close(draws.T.cov() / covariance.norm(), covariance / covariance.norm(), tolerance=0.02)
+    close(draws.T.cov() / covariance.norm(), covariance / covariance.norm(), tolerance=0.03)
 
 
 @pytest.mark.parametrize("logit", [-90.0, -6.0, -0.2, -0.05, 0.05, 0.2, 6.0, 90.0])
@@ -412,7 +414,9 @@ def test_delta_has_samples_and_moments_but_no_density():
     close(q.mean, torch.ones(4, 2))
     close(q.stddev, torch.zeros(4, 2))
     for score in (q.log_prob, q.log_prob_elements):
-        with pytest.raises(ConfigError, match="Delta has no density. Bounds and likelihoods need"):
+        with pytest.raises(
+            ConfigError, match=r"Delta has no density\. Bounds and likelihoods need"
+        ):
             score(torch.ones(4, 2))
 
 

@@ -148,7 +148,9 @@ def test_conditional_prior_starts_as_standard_and_learns(hidden):
 
 
 def test_conditional_prior_needs_a_context():
-    with pytest.raises(ConfigError, match=r"conditional-normal: .*needs a context. Give the model"):
+    with pytest.raises(
+        ConfigError, match=r"conditional-normal: .*needs a context. Give the model"
+    ):
         ConditionalNormal().build(latent_shape=(3,))
     prior = ConditionalNormal().build(latent_shape=(3,), context_dim=2)
     with pytest.raises(ConfigError, match=r"this prior needs a context. Pass c"):

@@ -46,7 +46,9 @@ def test_not_finite(spec, bad):
     x = torch.zeros(5, 2, 3)
     x[3, 1, 2] = bad
     x[4, 0, 0] = bad
-    expected = rf"row 3, element \(1, 2\): a value outside the support of the {spec.kind}; .*got {bad}"
+    expected = (
+        rf"row 3, element \(1, 2\): a value outside the support of the {spec.kind}; .*got {bad}"
+    )
     with pytest.raises(DataError, match=expected):
         spec.build(event_shape=(2, 3)).check(x)
 

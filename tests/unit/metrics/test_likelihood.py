@@ -65,11 +65,11 @@ class Toy(nn.Module):
 
 
 def test_linear_vae_at_many_samples(linear, x):
-    found = log_marginal(linear, x, samples=20_000)
-    weights = linear.evidence(x, samples=20_000).log_weight.detach()
+    found = log_marginal(linear, x, samples=5000)
+    weights = linear.evidence(x, samples=5000).log_weight.detach()
     ratio = (weights - linear.exact_log_marginal(x)).detach().exp()
-    error = ratio.std(0) / math.sqrt(20_000)
-    assert float(error.max()) < 0.02
+    error = ratio.std(0) / math.sqrt(5000)
+    assert float(error.max()) < 0.04
     assert bool(((found - linear.exact_log_marginal(x).detach()).abs() < 4 * error).all())
 
 
@@ -84,17 +84,19 @@ def test_any_model_with_evidence():
     exact = scipy.stats.norm(0, math.sqrt(2)).logpdf(x[:, 0].numpy())
     tight = log_marginal(Toy(math.sqrt(0.5)), x, samples=3)
     np.testing.assert_allclose(tight, exact, atol=1e-12)
-    wide = log_marginal(Toy(1.0), x, samples=50_000)
-    np.testing.assert_allclose(wide, exact, atol=0.01)
+    variance = 2 / math.sqrt(3) - 1  # of p(z|x)/q(z|x) under q: ∫p²/q − 1 of two normals
+    wide = log_marginal(Toy(1.0), x, samples=10_000)
+    np.testing.assert_allclose(wide, exact, atol=4 * math.sqrt(variance / 10_000))
 
 
 def test_elbo_and_its_parts_in_closed_form():
     x = torch.tensor([[-2.0], [0.3], [3.0]], dtype=F64)
-    found = elbo(Toy(1.0), x, samples=50_000)
+    found = elbo(Toy(1.0), x, samples=10_000)
     x = x[:, 0]
     torch.testing.assert_close(found.rate, x.square() / 8, rtol=1e-12, atol=1e-12)
     distortion = 0.5 * (x.square() / 4 + 1 + math.log(2 * math.pi))
-    torch.testing.assert_close(found.distortion, distortion, rtol=0, atol=0.05)
+    error = (x.square() / 4 + 0.5).sqrt() / math.sqrt(10_000)  # of ½(x − z)² at z ~ N(x/2, 1)
+    assert bool(((found.distortion - distortion).abs() < 4 * error).all())
     torch.testing.assert_close(found.elbo, -found.rate - found.distortion, rtol=0, atol=0)
 
 
@@ -108,10 +110,10 @@ def test_bias_shrinks_with_samples(linear, x):
         gaps = exact.mean() - torch.stack(repeats)
         return float(gaps.mean()), float(gaps.std()) / math.sqrt(seeds)
 
-    (b1, e1), (b5, e5), (b50, e50) = bias(1, 1000), bias(5, 1000), bias(50, 300)
-    assert b1 - 4 * e1 > b5 + 4 * e5
-    assert b5 - 4 * e5 > b50 + 4 * e50
-    assert b50 + 4 * e50 > 0
+    (b1, e1), (b2, e2), (b16, e16) = bias(1, 400), bias(2, 400), bias(16, 200)
+    assert b1 - b2 > 4 * math.hypot(e1, e2)
+    assert b2 - b16 > 4 * math.hypot(e2, e16)
+    assert b16 > -4 * e16  # never above the exact value
 
 
 def test_one_sample_is_the_plain_importance_weight(model, x):
@@ -207,6 +209,26 @@ def test_blocks_draw_different_codes(model, x):
     one = log_marginal(model, x, samples=64)
     two = log_marginal(model, x, samples=128)
     assert float((one - two).abs().min()) > 1e-6
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+def test_numbered_rows_may_be_divided_at_will(model, x, chunk):
+    whole = score(model, x, samples=70, first_row=0)
+    parts = [score(model, x[:4], samples=70, first_row=0, chunk=chunk)]
+    parts.append(score(model, x[4:], samples=70, first_row=4, chunk=chunk))
+    found = torch.cat([part.log_marginal for part in parts])
+    torch.testing.assert_close(found, whole.log_marginal, rtol=0, atol=1e-9)
+
+
+def test_numbered_rows_have_draws_of_their_own(linear, x):
+    """Equal rows score alike with shared draws; with their own, their mean is the better one."""
+    same = x[:1].expand(200, -1)
+    exact = float(linear.exact_log_marginal(x[:1]).detach())
+    shared = score(linear, same, samples=8).log_marginal
+    own = score(linear, same, samples=8, first_row=0).log_marginal
+    assert float(shared.std()) < 1e-9
+    assert float(own.std()) > 0.01
+    assert abs(float(own.exp().mean()) - math.exp(exact)) < 4 * float(own.exp().std()) / 200**0.5
 
 
 # --- state, types, refusals ----------------------------------------------------------------------

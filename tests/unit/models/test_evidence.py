@@ -14,6 +14,10 @@ def close(got, wanted, tolerance=1e-12):
     torch.testing.assert_close(got, torch.as_tensor(wanted), rtol=tolerance, atol=tolerance)
 
 
+def constant(value, *shape):
+    return torch.full(shape, value, dtype=torch.float64)
+
+
 def normal(*shape):
     return Normal.from_log_scale(torch.randn(shape).double(), 0.3 * torch.randn(shape).double())
 
@@ -134,7 +138,7 @@ def test_value_is_scored_in_place_of_z():
     p = Index(torch.zeros(4, 5).double().log_softmax(-1))
     node = Node(codebook[index], q, p, value=index)
     assert node.z.shape == (3, 4, 2)
-    close(node.log_p, torch.full((3, 4), -math.log(5)).double())
+    close(node.log_p, constant(-math.log(5), 3, 4))
     close(node.log_q, torch.stack([q.log_mass[torch.arange(4), row] for row in index]))
     close(node.kl, node.log_q - node.log_p)
 
@@ -164,9 +168,8 @@ def test_a_point_has_rate_zero_and_refuses_importance_weights():
     close(node.kl, torch.zeros(3, 4))
     px = Normal(node.z, torch.ones(()))
     e = Evidence(px, px.log_prob_elements(torch.zeros(4, 2)), [node])
-    for name in ("log_weight",):
-        with pytest.raises(ConfigError, match="Delta has no density"):
-            getattr(e, name)
+    with pytest.raises(ConfigError, match="Delta has no density"):
+        _ = e.log_weight
     with pytest.raises(ConfigError, match="Delta has no density"):
         _ = node.log_q_stopped
 
@@ -179,12 +182,12 @@ LOC, SCALE = 0.2, 0.9  # of a q that is not the posterior N(x/2, 1/2)
 
 
 def conjugate(loc, scale, samples, rows=1):
-    loc = torch.full((rows, 1), loc).double().requires_grad_()
-    log_scale = torch.full((rows, 1), math.log(scale)).double().requires_grad_()
+    loc, log_scale = constant(loc, rows, 1), constant(math.log(scale), rows, 1)
+    loc.requires_grad_(), log_scale.requires_grad_()
     q = Normal.from_log_scale(loc, log_scale)
     z = q.rsample((samples,))
     px = Normal(z, torch.ones(()).double())
-    elements = px.log_prob_elements(torch.full((rows, 1), X).double())
+    elements = px.log_prob_elements(constant(X, rows, 1))
     return Evidence(px, elements, [Node(z, q, standard(1))]), (loc, log_scale)
 
 
@@ -201,7 +204,7 @@ def exact_elbo(loc, scale):
 
 def test_the_exact_posterior_has_constant_weights_and_a_tight_bound():
     e, _ = conjugate(X / 2, math.sqrt(0.5), samples=50)
-    close(e.log_weight, torch.full((50, 1), LOG_PX).double())
+    close(e.log_weight, constant(LOG_PX, 50, 1))
     assert exact_elbo(X / 2, math.sqrt(0.5)) == pytest.approx(LOG_PX, abs=1e-12)
 
 
@@ -214,7 +217,7 @@ def test_elbo_has_its_exact_mean():
 
 
 def test_importance_weighted_bounds_rise_to_log_p():
-    weights = conjugate(LOC, SCALE, samples=256, rows=4_000)[0].log_weight.detach()
+    weights = conjugate(LOC, SCALE, samples=256, rows=2_000)[0].log_weight.detach()
     bounds = []
     for k in (1, 2, 4, 16, 64, 256):
         groups = weights.unflatten(0, (256 // k, k)).logsumexp(1) - math.log(k)

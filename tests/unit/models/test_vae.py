@@ -66,9 +66,7 @@ def test_every_parameter_gets_a_gradient(posterior, likelihood):
     for key, parameter in vae.named_parameters():
         assert parameter.grad is not None, key
         assert parameter.grad.isfinite().all(), key
-        if isinstance(posterior, Point) or parameter.grad.abs().sum() > 0:
-            continue
-        pytest.fail(f"{key} has gradient 0")
+        assert parameter.grad.abs().sum() > 0, key
 
 
 @pytest.mark.parametrize("likelihood", [Bernoulli(), Gaussian()], ids=name)
@@ -91,8 +89,10 @@ def test_samples_and_reconstructions_have_the_shape_of_x(likelihood, samples):
     torch.testing.assert_close(e.elbo, e.log_px - e.nodes[0].kl)
 
 
-@every_likelihood
-@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("likelihood", "training"),
+    [*((likelihood, True) for likelihood in LIKELIHOODS), (Gaussian(), False)],
+)
 def test_compiles_without_graph_breaks(likelihood, training):
     torch.compiler.reset()
     vae, x = model(likelihood=likelihood).train(training), binary()
@@ -105,10 +105,7 @@ def test_compiles_without_graph_breaks(likelihood, training):
     torch.manual_seed(3)
     got = compiled(x)
     torch.manual_seed(3)
-    for left, right in zip(got, bounds(x), strict=True):
-        if likelihood.kind != "likelihood/gaussian" or likelihood.scale != "optimal":
-            torch.testing.assert_close(left, right)
-        assert left.isfinite().all()
+    torch.testing.assert_close(got, bounds(x))
 
 
 @pytest.mark.parametrize("posterior", [Full(), Point()], ids=lambda s: s.kind)
@@ -168,8 +165,8 @@ def test_an_encoder_of_ones_own_needs_a_decoder():
 
 
 def test_a_decoder_of_the_wrong_size_is_refused():
-    spec = FlatVAE(encoder=Encoder(), decoder=Decoder(24), likelihood=Bernoulli())
-    vae = spec.build(event_shape=SHAPE)
+    vae = model(likelihood=Bernoulli())
+    vae.decoder = Decoder(24)
     expected = r"the decoder's output does not fit .*shape \(n, 1, 4, 3\), got \(6, 2, 4, 3\)"
     with pytest.raises(ShapeError, match=expected):
         vae.evidence(binary())
@@ -177,8 +174,11 @@ def test_a_decoder_of_the_wrong_size_is_refused():
 
 @pytest.mark.parametrize("which", ["encoder", "decoder"])
 def test_networks_that_take_no_context_are_refused(which):
-    parts = {"encoder": MLP(), "decoder": MLP(), which: {"encoder": Encoder(), "decoder": Decoder()}[which]}
-    with pytest.raises(ConfigError, match=rf"has a context but {which.title()}.forward takes none"):
+    own = Encoder() if which == "encoder" else Decoder()
+    parts = {"encoder": MLP(), "decoder": MLP(), which: own}
+    with pytest.raises(
+        ConfigError, match=rf"has a context but {which.title()}.forward takes none"
+    ):
         FlatVAE(**parts).build(event_shape=SHAPE, context_dim=2)
 
 
@@ -186,7 +186,7 @@ def test_networks_that_take_no_context_are_refused(which):
 def test_a_hand_made_model_is_checked_for_its_context_too(which):
     good = model(context_dim=2)
     parts = {"encoder": good.encoder, "decoder": good.decoder, which: nn.Identity()}
-    with pytest.raises(ConfigError, match="context but Identity.forward takes none; expected forward"):
+    with pytest.raises(ConfigError, match=r"but Identity\.forward takes none; expected forward\("):
         VAEModel(
             parts["encoder"],
             parts["decoder"],
@@ -208,7 +208,9 @@ def test_x_of_the_wrong_shape(call):
 
 
 def test_z_of_the_wrong_shape():
-    with pytest.raises(ShapeError, match=r"z does not fit .*expected shape \(n, 2\), got \(6, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"z does not fit .*expected shape \(n, 2\), got \(6, 3\)"
+    ):
         model().decode(torch.zeros(6, 3))
     with pytest.raises(ShapeError, match=r"z does not fit .*expected shape \(n, 2\)"):
         model().evidence(binary(), given=[torch.zeros(1, 6, 3)])
@@ -247,7 +249,7 @@ def test_observed_removes_elements_from_the_score():
     vae, x = model(likelihood=Bernoulli()), binary()
     observed = torch.rand(6, *SHAPE) < 0.5
     with shared_noise(0):
-        full, part = vae.evidence(x).log_px_elements, None
+        full = vae.evidence(x).log_px_elements
     with shared_noise(0):
         part = vae.evidence(x, observed=observed).log_px_elements
     torch.testing.assert_close(part, full * observed)
@@ -305,7 +307,9 @@ def test_scores_do_not_depend_on_batch_mates(likelihood, posterior):
 
     together = scores(x)
     for i in (0, 13, 31):
-        torch.testing.assert_close(scores(x[i : i + 1])[..., 0], together[..., i], rtol=0, atol=1e-12)
+        torch.testing.assert_close(
+            scores(x[i : i + 1])[..., 0], together[..., i], rtol=0, atol=1e-12
+        )
     order = torch.randperm(32)
     torch.testing.assert_close(scores(x[order]), together[..., order], rtol=0, atol=1e-12)
     assert together[0].std(0).min() > 0
@@ -373,8 +377,7 @@ def test_a_conjugate_model_made_of_plain_modules_knows_log_p():
     with torch.no_grad():
         posterior.head.weight.copy_(torch.tensor([[0.5], [0.0]]))
         raw = 10 * math.atanh(0.5 * math.log(0.5) / 10)
-        posterior.head.bias.copy_(torch.tensor([0.0, raw]).double())
-        posterior.head.bias[1] = raw
+        posterior.head.bias.copy_(torch.tensor([0.0, raw], dtype=torch.float64))
     vae = VAEModel(
         nn.Identity(),
         nn.Identity(),
@@ -383,7 +386,7 @@ def test_a_conjugate_model_made_of_plain_modules_knows_log_p():
         Gaussian(scale=1.0).build(event_shape=(1,)),
     )
     x = torch.linspace(-3, 3, 7, dtype=torch.float64)[:, None]
-    wanted = torch.distributions.Normal(0, math.sqrt(2)).log_prob(x)[:, 0]
+    wanted = -0.25 * x[:, 0].square() - 0.5 * math.log(4 * math.pi)
     log_weight = vae.evidence(x, samples=20).log_weight
     torch.testing.assert_close(log_weight, wanted.expand(20, 7), rtol=1e-12, atol=1e-12)
     e = vae.evidence(x, samples=20_000)

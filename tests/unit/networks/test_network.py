@@ -130,16 +130,16 @@ def broken(error):
     ],
 )
 def test_failures_inside_a_network_become_typed_errors(error):
-    with pytest.raises(ShapeError, match="^Call: the network fails on x: no; ") as caught:
+    with pytest.raises(ShapeError, match=r"^Call: the network fails on x: no; ") as caught:
         probe_features(broken(error), (6,), context_dim=0)
     assert caught.value.__cause__ is error
-    with pytest.raises(ShapeError, match="^Call: the network fails on z: no; "):
+    with pytest.raises(ShapeError, match=r"^Call: the network fails on z: no; "):
         check_decoder(broken(error), (6,), (6,), context_dim=0)
 
 
 @pytest.mark.parametrize("error", [DataError("mine"), AttributeError("bug"), ZeroDivisionError()])
 def test_typed_errors_and_plain_bugs_pass_through(error):
-    with pytest.raises(type(error)) as caught:  # noqa: PT011 - the very object is compared
+    with pytest.raises(type(error)) as caught:
         probe_features(broken(error), (6,), context_dim=0)
     assert caught.value is error
 

@@ -106,7 +106,8 @@ def test_everything_is_escaped(build):
 
 def test_nothing_is_fetched(build):
     source, page = build(**full())
-    assert not re.search(r"(https?:)?//[a-z]|file:|@import|url\(", source.replace("<!doctype", ""))
+    markup = re.sub(r"base64,[A-Za-z0-9+/=]+", "", source)
+    assert not re.search(r"//|file:|@import|url\(|srcset|href", markup)
     assert {name for name, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object"})
     assert all(img["src"].startswith("data:image/png;base64,") for img in page.all("img"))
     policy = [m["content"] for m in page.all("meta") if "http-equiv" in m]

@@ -1,0 +1,1 @@
+"""Runnable experiments, each with its measured table and pictures under ``experiments/results``."""

@@ -1,0 +1,125 @@
+"""The autoencoder's penalties against torch.autograd.functional and plain sums."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from vaekit.distributions import Normal
+from vaekit.errors import ConfigError
+from vaekit.latents import Point
+from vaekit.likelihoods import Gaussian
+from vaekit.models import Evidence, FlatVAE
+from vaekit.networks import MLP
+from vaekit.objectives import Autoencoding, Progress
+
+
+@pytest.fixture
+def model(dtype):
+    spec = FlatVAE(
+        latent_dim=3,
+        encoder=MLP(hidden=(6,)),
+        posterior=Point(),
+        likelihood=Gaussian(scale=1.0),
+    )
+    return spec.build(event_shape=(5,)).to(dtype)
+
+
+@pytest.fixture
+def batch(dtype):
+    return SimpleNamespace(x=torch.randn(7, 5, dtype=dtype), c=None)
+
+
+def loss_of(objective, model, batch):
+    evidence = model.evidence(batch.x, batch.c)
+    return objective(evidence, batch=batch, model=model, progress=Progress.end())
+
+
+def squared_jacobian(model, x):
+    """Mean over rows of the squared Frobenius norm, row by row."""
+    rows = [
+        torch.autograd.functional.jacobian(
+            lambda one: model.encode(one[None]).mean[0], row, create_graph=True
+        )
+        for row in x
+    ]
+    return torch.stack(rows).square().sum((1, 2)).mean()
+
+
+def distortion(model, x):
+    error = (x - model.reconstruct(x)).square().sum(-1)
+    return (0.5 * error + 0.5 * x.shape[1] * torch.log(torch.tensor(2 * torch.pi))).mean()
+
+
+def test_without_penalties_it_is_the_distortion(model, batch):
+    loss = loss_of(Autoencoding(), model, batch)
+    torch.testing.assert_close(loss.total, distortion(model, batch.x))
+    assert loss.terms.keys() == {"loss", "distortion"}
+
+
+def test_sparsity_is_the_mean_sum_of_absolute_codes(model, batch):
+    loss = loss_of(Autoencoding(sparsity=0.3), model, batch)
+    penalty = model.encode(batch.x).mean.abs().sum(1).mean()
+    torch.testing.assert_close(loss.total, distortion(model, batch.x) + 0.3 * penalty)
+    torch.testing.assert_close(loss.terms["sparsity"], penalty.detach())
+
+
+def test_contraction_is_the_exact_jacobian_norm(model, batch):
+    loss = loss_of(Autoencoding(contraction=0.2), model, batch)
+    penalty = squared_jacobian(model, batch.x)
+    torch.testing.assert_close(loss.total, distortion(model, batch.x) + 0.2 * penalty)
+    torch.testing.assert_close(loss.terms["contraction"], penalty.detach())
+
+
+def test_contraction_has_the_right_gradient(model, batch):
+    parameters = list(model.encoder.parameters())
+    got = torch.autograd.grad(
+        loss_of(Autoencoding(contraction=0.2), model, batch).total
+        - loss_of(Autoencoding(), model, batch).total,
+        parameters,
+    )
+    expected = torch.autograd.grad(0.2 * squared_jacobian(model, batch.x), parameters, allow_unused=True)
+    for mine, theirs in zip(got, expected, strict=True):
+        theirs = torch.zeros_like(mine) if theirs is None else theirs
+        torch.testing.assert_close(mine, theirs, rtol=1e-6, atol=1e-9)
+
+
+def test_contraction_can_be_measured_without_gradients(model, batch):
+    with torch.no_grad():
+        loss = loss_of(Autoencoding(contraction=1.0), model, batch)
+    torch.testing.assert_close(
+        loss.terms["contraction"], squared_jacobian(model, batch.x).detach()
+    )
+    assert not batch.x.requires_grad
+
+
+def test_terms_carry_no_graph(model, batch):
+    loss = loss_of(Autoencoding(sparsity=0.1, contraction=0.1), model, batch)
+    assert loss.total.requires_grad
+    assert not any(term.requires_grad for term in loss.terms.values())
+
+
+def test_penalties_of_the_model_are_added(model, batch):
+    plain = model.evidence(batch.x)
+    penalties = {"commitment": torch.tensor(1.25)}
+    evidence = Evidence(plain.px, plain.log_px_elements, plain.nodes, penalties)
+    objective = Autoencoding()
+    with_it, without = (
+        objective(e, batch=batch, model=model, progress=Progress.end()) for e in (evidence, plain)
+    )
+    torch.testing.assert_close(with_it.total - without.total, torch.tensor(1.25).to(batch.x))
+    assert with_it.terms["commitment"] == 1.25
+
+
+def test_sparsity_of_a_model_without_codes_is_nothing(batch):
+    px = Normal(torch.zeros(1, 7, 5), torch.ones(1, 7, 5))
+    evidence = Evidence(px, px.log_prob_elements(batch.x), [])
+    loss = Autoencoding(sparsity=2.0)(
+        evidence, batch=batch, model=torch.nn.Identity(), progress=Progress.end()
+    )
+    torch.testing.assert_close(loss.total, evidence.distortion.mean())
+
+
+def test_negative_weights_are_refused():
+    with pytest.raises(ConfigError, match="contraction: out of bounds"):
+        Autoencoding(contraction=-1.0)
