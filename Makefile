@@ -41,7 +41,7 @@ fmt: $(TEST) ## format the code and apply the safe lint fixes
 	$(BIN)/ruff format
 
 bench: $(BASE) ## measure speed side by side with a hand-written loop
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.train_epoch
 
 clean: ## remove everything that can be made again, except runs/
 	rm -rf $(VENV) build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,1 +1,1 @@
-"""Runnable experiments, each with its measured table and pictures under ``experiments/results``."""
+"""Runnable experiments; the measured table and pictures of each lie in ``experiments/results``."""

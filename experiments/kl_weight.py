@@ -1,13 +1,14 @@
 """The trade-off between rate and distortion: one model for each weight of the KL divergence.
 
-A weight w relative to a mean squared error over pixels means a β that depends on what is summed and
-what is averaged. With −log p(x|z) = ½ Σ (x − x̂)² + const (σ = 1) and D pixels,
+A weight w relative to a mean squared error over pixels means a β that depends on what is summed
+and what is averaged. With −log p(x|z) = ½ Σ (x − x̂)² + const (σ = 1) and D pixels,
 
     MSE + w · KL averaged over the batch  =  (2 / D) (distortion + β · rate),  β = w D / 2,
     MSE + w · KL summed over a batch of B                                  ,  β = w B D / 2.
 
-The experiment sweeps β over five decades and reads three regimes off the measurements: where the code
-is over-regularised, where it is useful, and where the model is an autoencoder in all but name.
+The experiment sweeps β over five decades and reads three regimes off the measurements: where the
+code is over-regularised, where it is useful, and where the model is an autoencoder in all but
+name.
 """
 
 from __future__ import annotations
@@ -189,14 +190,16 @@ def describe(results: Results, low: float, high: float, size: int, variance: flo
     """What the numbers say."""
     results.text(
         f"σ = 1, {size} pixels, batches of {BATCH}, two latent dimensions; variance of a pixel "
-        f"{variance:.4f}. **Autoencoder-like** up to β = {low:.3g} (codes of data no longer fill the "
-        f"prior: MMD² above 0.05), **useful** between, **over-regularised** from β = {high:.3g} "
-        "(inactive units, or less than half of the distortion removed that the best model removes)."
+        f"{variance:.4f}. **Autoencoder-like** up to β = {low:.3g} (codes of data no longer fill "
+        f"the prior: MMD² above 0.05), **useful** between, **over-regularised** from "
+        f"β = {high:.3g} (inactive units, or less than half of the distortion removed that the "
+        "best model removes)."
     )
     results.text(
-        "A weight w beside a mean squared error over pixels is β = w D / 2 when KL is averaged over "
-        f"the batch, and β = w B D / 2 when it is summed over a batch of {BATCH}. The second table says "
-        "where the three published weights fall; the source does not say which normalisation it used."
+        "A weight w beside a mean squared error over pixels is β = w D / 2 when KL is averaged "
+        f"over the batch, and β = w B D / 2 when it is summed over a batch of {BATCH}. The second "
+        "table says where the three published weights fall; the source does not say which "
+        "normalisation it used."
     )
 
 

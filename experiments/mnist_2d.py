@@ -1,8 +1,8 @@
 """The worked example: MNIST into two dimensions, and its three pictures.
 
 Encoder 784-256-128, a code of 2, the decoder mirrored, cross-entropy and KL, Adam, 10 epochs of
-batches of 64. The pictures are the latent plane by digit, the digit decoded at one point, and a grid
-of digits over the plane.
+batches of 64. The pictures are the latent plane by digit, the digit decoded at one point, and a
+grid of digits over the plane.
 """
 
 from __future__ import annotations
@@ -74,10 +74,11 @@ def write_results(
     ]
     columns = ["metric", "vaekit", "standard error", "PCA-2", "independent plain loop"]
     results.text(
-        f"{metrics['n']} held-out images, {len(history)} epochs, a steady epoch in {steady:.2f} s. "
-        "The grey values are read as probabilities, so that log p(x) is the expected log-likelihood "
-        "of binarised images. The last column was measured once with a loop outside vaekit, on all "
-        "60,000 training images; vaekit holds 3,000 of them out to choose the best weights."
+        f"{metrics['n']} held-out images, {len(history)} epochs, a steady epoch in {steady:.2f} "
+        "s. The grey values are read as probabilities, so that log p(x) is the expected "
+        "log-likelihood of binarised images. The last column was measured once with a loop "
+        "outside vaekit, on all 60,000 training images; vaekit holds 3,000 of them out to choose "
+        "the best weights."
     )
     results.table("metrics", columns, rows)
     labels = scene.labels

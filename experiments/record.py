@@ -110,7 +110,7 @@ def _arguments() -> list[str]:
 
 def _cell(value: Any) -> str:
     if value is None:
-        return "–"
+        return "\N{EN DASH}"
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)

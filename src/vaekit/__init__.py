@@ -1,4 +1,4 @@
-"""vaekit: variational autoencoders as compositions of prior, posterior, likelihood, network, objective."""
+"""vaekit: variational autoencoders as products of prior, posterior, likelihood and networks."""
 
 from vaekit.version import __version__
 

@@ -9,15 +9,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from safetensors import SafetensorError
 
 from vaekit.errors import ArtifactError
 
-__all__ = ["read_json", "write_atomically", "write_bytes", "write_json"]
+__all__ = ["read_json", "sweep", "write_atomically", "write_bytes", "write_json"]
 
 MAX_JSON_BYTES = 64 * 2**20
+LEFT_OVER = re.compile(r"\..+\.\d+\.tmp|\.tmp[A-Za-z0-9]{6}")
+"""Temporary names: those of :func:`write_atomically`, and those that safetensors gives its own."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
@@ -29,6 +35,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
 
     Returns:
         ``path``.
+
+    Raises:
+        OSError: If the file cannot be written, for example on a full disk; the old one is intact.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -38,11 +47,27 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except SafetensorError as error:
+        _discard(temporary)
+        raise _system_error(error, path) from error
     except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise
     return path
+
+
+def _discard(temporary: Path) -> None:
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)
+
+
+def _system_error(error: Exception, path: Path) -> OSError:
+    """What the operating system said, which safetensors only quotes."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    if number is None:
+        return OSError(f"cannot write {path} ({error})")
+    code = int(number[1])
+    return OSError(code, os.strerror(code), str(path))
 
 
 def _umask() -> int:
@@ -50,6 +75,13 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half written; for a folder with one writer only."""
+    for path in folder.iterdir():
+        if LEFT_OVER.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
@@ -77,6 +109,10 @@ def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
             "too large", expected=f"at most {max_bytes} bytes", got=size, where=str(path)
         )
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"not valid JSON ({error})", where=str(path)) from error
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")

@@ -41,7 +41,7 @@ def train(model, rounds, steps, batch):
     return [train_step(model, rounds, batch, progress=Progress(i, steps)) for i in range(steps)]
 
 
-# --- a two-group ladder, top-down: z1 -> z2 -> x ----------------------------------------------------
+# --- a two-group ladder, top-down: z1 -> z2 -> x -------------------------------------------------
 
 
 class Ladder(nn.Module):
@@ -110,7 +110,7 @@ def test_inference_and_generation_score_the_same_joint():
     torch.testing.assert_close(evidence.log_weight, log_joint - log_q)
 
 
-# --- a vector-quantised layer ------------------------------------------------------------------------
+# --- a vector-quantised layer --------------------------------------------------------------------
 
 
 class Chosen(Density):
@@ -181,7 +181,7 @@ def test_the_codebook_gets_no_gradient_from_the_task():
     assert gradient is None or float(gradient.abs().sum()) == 0.0
 
 
-# --- a VAE-GAN with three players --------------------------------------------------------------------
+# --- a VAE-GAN with three players ----------------------------------------------------------------
 
 
 class Critic(nn.Module):

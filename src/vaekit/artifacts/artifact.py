@@ -9,12 +9,13 @@
 ``provenance.json``     data, versions, command, time
 ======================  ==========================================================================
 
-Loading builds registered names with checked bounds only, first without memory (on the meta device),
-so a folder from a stranger can neither run code nor exhaust memory.
+Loading builds registered names with checked bounds only, first without memory (on the meta
+device), so a folder from a stranger can neither run code nor exhaust memory.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import platform
 from collections.abc import Mapping
@@ -24,9 +25,9 @@ from typing import Any
 
 import torch
 
-from vaekit.artifacts.weights import load_weights, save_weights
+from vaekit.artifacts.weights import at_most, check_names, load_weights, save_weights, stored_names
 from vaekit.data import DataCodec
-from vaekit.errors import ArtifactError, ConfigError, VaekitError
+from vaekit.errors import ArtifactError, ConfigError, ShapeError, VaekitError
 from vaekit.files import read_json, write_json
 from vaekit.models import VAEModel
 from vaekit.spec import from_json, to_json
@@ -38,6 +39,8 @@ __all__ = ["Artifact", "describe", "load", "provenance", "save"]
 FORMAT = "vaekit-model-1"
 CODEC_FORMAT = "vaekit-codec-1"
 MAX_EVENT = 2**28
+BUILD_ERRORS = (ConfigError, ShapeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What building can raise when sizes do not fit each other."""
 
 
 class Artifact:
@@ -85,10 +88,17 @@ def save(
     """Write an artifact; every file is replaced atomically.
 
     Raises:
-        ConfigError: If a part of the model was not built from a registered spec.
+        ConfigError: If a part of the model was not built from a registered spec, or was changed so
+            that its spec no longer builds it: what is written can be loaded again.
+        OSError: If a file cannot be written.
     """
     folder = Path(folder)
     spec = to_json(model)
+    with torch.device("meta"):
+        again = from_json(spec, role="model").build(  # type: ignore[attr-defined]
+            event_shape=model.event_shape, context_dim=model.context_dim
+        )
+    check_names(model, again)
     shared = save_weights(model, folder / "weights.safetensors")
     description = {
         "format": FORMAT,
@@ -144,17 +154,37 @@ def _load_model(folder: Path) -> VAEModel:
     description = _expect(path, FORMAT, ("model", "event_shape", "context_dim", "shared"))
     event_shape = _checked_shape(description["event_shape"], path)
     context_dim = description["context_dim"]
-    if not isinstance(context_dim, int) or not 0 <= context_dim <= 2**20:
-        raise ArtifactError("not a context size", got=context_dim, where=f"{path}: context_dim")
+    if type(context_dim) is not int or not 0 <= context_dim <= 2**20:
+        raise ArtifactError(
+            "not a context size",
+            expected="a whole number from 0 to 2^20",
+            got=str(context_dim)[:80],
+            where=f"{path}: context_dim",
+        )
     shared = _checked_references(description["shared"], path)
+    weights = folder / "weights.safetensors"
+    known = len(stored_names(weights)) + len(shared)
+    sizes = {"event_shape": event_shape, "context_dim": context_dim}
     try:
         spec: Any = from_json(description["model"], role="model", where="model")
-        with torch.device("meta"):
-            model = spec.build(event_shape=event_shape, context_dim=context_dim)
-    except ConfigError as error:
+        with torch.device("meta"), at_most(known, where=str(path)):
+            model = spec.build(**sizes)
+    except BUILD_ERRORS as error:
         raise ArtifactError(f"cannot build the model: {error}", where=str(path)) from error
-    load_weights(model, folder / "weights.safetensors", shared)
-    model.eval()
+    load_weights(model, weights, shared)
+    if any(t.is_meta for t in itertools.chain(model.parameters(), model.buffers())):
+        model = _with_buffers(spec, sizes, weights, shared)
+    built: VAEModel = model.eval()
+    return built
+
+
+def _with_buffers(
+    spec: Any, sizes: dict[str, Any], weights: Path, shared: dict[str, str]
+) -> VAEModel:
+    """The model with the buffers that are computed and not stored; its sizes are known by now."""
+    with torch.random.fork_rng(devices=[]):
+        model: VAEModel = spec.build(**sizes)
+    load_weights(model, weights, shared)
     return model
 
 

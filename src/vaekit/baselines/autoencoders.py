@@ -144,7 +144,7 @@ class NeuralRepresentation:
         return self.decode(self.encode(x))
 
     def sample(self, n: int, *, seed: int) -> Floats:
-        """Decoded standard normal codes: an autoencoder has no prior, so these need not resemble data."""
+        """Decoded standard normal codes; without a prior these need not resemble data."""
         codes = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
         return self.decode(codes)
 

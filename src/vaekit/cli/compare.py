@@ -28,8 +28,8 @@ def compare(
 ) -> None:
     """Compare runs and baselines on the held-out rows of the first run's data.
 
-    Baselines are fitted on that run's training rows with its latent dimension; autoencoders use its
-    encoder's network and its training settings.
+    Baselines are fitted on that run's training rows with its latent dimension; autoencoders use
+    its encoder's network and its training settings.
     """
     with handled(as_json=as_json):
         from vaekit.tasks.comparison import compare_runs
@@ -53,7 +53,7 @@ def _text(rows: list[dict[str, Any]]) -> str:
 
 def _cell(value: Any) -> str:
     if value is None:
-        return "–"
+        return "\N{EN DASH}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

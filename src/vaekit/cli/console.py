@@ -1,4 +1,4 @@
-"""What all commands share: results on standard output, everything else on standard error, exit codes.
+"""What all commands share: results on standard output, the rest on standard error, exit codes.
 
 Exit codes: 0 done, 1 the computation failed, 2 the request cannot be carried out as it is,
 130 interrupted.
@@ -16,7 +16,7 @@ import typer
 
 from vaekit.errors import NumericalError, VaekitError
 
-__all__ = ["Json", "emit", "handled", "say"]
+__all__ = ["Json", "emit", "handled", "say", "summary"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -42,6 +42,8 @@ def handled(*, as_json: bool) -> Iterator[None]:
         say(f"error: {error}")
         raise typer.Exit(1 if isinstance(error, NumericalError) else 2) from error
     except KeyboardInterrupt as error:
+        if as_json:
+            print(json.dumps({"error": "Interrupted", "message": "interrupted"}), flush=True)
         say("interrupted; continue with: vaekit train --resume DIR")
         raise typer.Exit(130) from error
     except OSError as error:
@@ -52,13 +54,32 @@ def handled(*, as_json: bool) -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def table(rows: Mapping[str, Any]) -> str:
-    """Names and values in two columns."""
+SHOWN = {
+    "n": "held-out rows",
+    "elbo": "ELBO (nats)",
+    "log_marginal": "log p(x) (nats)",
+    "samples": "importance samples K",
+    "rate": "rate (nats)",
+    "distortion": "distortion (nats)",
+    "active_units": "active units",
+    "mse": "mean squared error",
+    "knn_accuracy": "5-NN accuracy of the codes",
+    "report": "report",
+}
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """The main figures of a run in two columns, standard errors beside them."""
+    rows = {
+        text: _shown(result, key) for key, text in SHOWN.items() if result.get(key) is not None
+    }
     width = max(map(len, rows), default=0)
-    return "\n".join(f"{name:<{width}}  {_shown(value)}" for name, value in rows.items())
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
-    return "not defined" if value is None else str(value)
+def _shown(result: Mapping[str, Any], key: str) -> str:
+    value, error = result[key], result.get(f"{key}_error")
+    if not isinstance(value, float):
+        return str(value)
+    digits = 2 if abs(value) >= 10 else 4
+    return f"{value:.{digits}f}" + (f" ± {error:.{digits}f}" if error is not None else "")

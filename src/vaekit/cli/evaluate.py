@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vaekit.cli.console import Json, emit, handled, table
+from vaekit.cli.console import Json, emit, handled, summary
 
 __all__ = ["evaluate"]
 
@@ -18,7 +18,7 @@ def evaluate(
         str | None, typer.Argument(help="Other data; by default the run's own held-out rows.")
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Importance samples K of log p(x).")] = 500,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Measure a saved model. Nats per example; higher is better for elbo and log_marginal.
@@ -37,5 +37,6 @@ def evaluate(
             prepared = prepare_data(open_run(run)[0].data, codec=load(run).codec)
             metrics = evaluate_run(run, samples=samples, seed=seed, prepared=prepared)
             write_json(run / "metrics.json", metrics)
-            report_run(run, metrics, prepared=prepared)
-        emit(metrics, table({k: v for k, v in metrics.items() if k != "notes"}), as_json=as_json)
+            report = report_run(run, metrics, prepared=prepared)
+            metrics["report"] = str(report)
+        emit(metrics, summary(metrics), as_json=as_json)

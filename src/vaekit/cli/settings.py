@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from vaekit.errors import ConfigError
+from vaekit.errors import ConfigError, did_you_mean
 from vaekit.networks import MLP
 from vaekit.recipes import compose
 from vaekit.spec import Spec, parse_value, replace_at
@@ -50,8 +51,8 @@ def composition_for(
         recipe: Its name.
         prepared: The data.
         options: Dotted keys and values; None means not given.
-        settings: Of ``--set``; ``model.``, ``objective.`` and ``training.`` may be written out, and
-            a part of the model may be named alone (``likelihood.scale=shared``).
+        settings: Of ``--set``; ``model.``, ``objective.`` and ``training.`` may be written out,
+            and their fields may be named alone (``likelihood.scale=shared``, ``clip=1``).
     """
     composition: Spec = compose(recipe, hint_for(prepared.codec))
     given = [(key, value) for key, value in options.items() if value is not None]
@@ -73,7 +74,24 @@ def _under(head: str, settings: Sequence[Setting]) -> list[Setting]:
 
 
 def _full_key(key: str, composition: Spec) -> str:
+    """``likelihood.scale`` as ``model.likelihood.scale``.
+
+    Raises:
+        ConfigError: If no part has a field of that name; suggests the nearest.
+    """
     head = key.partition(".")[0]
-    if hasattr(composition, head):
+    parts = [field.name for field in dataclasses.fields(composition)]  # type: ignore[arg-type]
+    if head in parts:
         return key
-    return f"model.{key}" if hasattr(composition.model, head) else key  # type: ignore[attr-defined]
+    inner = {
+        field.name: f"{part}.{key}"
+        for part in reversed(parts)
+        if isinstance(getattr(composition, part), Spec)
+        for field in dataclasses.fields(getattr(composition, part))
+    }
+    if head not in inner:
+        known = [*parts, "data", *inner]
+        raise ConfigError(
+            f"unknown setting {key!r}", where="--set", remedy=did_you_mean(head, known)
+        )
+    return inner[head]

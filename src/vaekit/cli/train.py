@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vaekit.cli.console import Json, emit, handled, say, table
+from vaekit.cli.console import Json, emit, handled, say, summary
 from vaekit.errors import ConfigError
 
 __all__ = ["train"]
@@ -51,7 +51,7 @@ def train(  # noqa: PLR0913  one parameter per option
         typer.Option("--set", help="Any setting, e.g. training.clip=1 or data.binarise=dynamic."),
     ] = None,
     samples: Annotated[
-        int, typer.Option(help="Importance samples of the final measurement.")
+        int, typer.Option(min=1, help="Importance samples of the final measurement.")
     ] = 100,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue the run in this folder.")] = None,
@@ -89,7 +89,7 @@ def train(  # noqa: PLR0913  one parameter per option
             folder = out or _new_folder(data, recipe)
             _start(run, folder, prepared, tensorboard)
             result = _finish(folder, prepared, samples)
-        emit(result, _summary(result), as_json=as_json)
+        emit(result, summary(result), as_json=as_json)
 
 
 def _compose(
@@ -153,21 +153,6 @@ def _finish(folder: Path, prepared: Any, samples: int) -> dict[str, Any]:
     write_json(folder / "metrics.json", metrics)
     report = report_run(folder, metrics, prepared=prepared)
     return {"run": str(folder), "report": str(report), **metrics}
-
-
-def _summary(result: dict[str, Any]) -> str:
-    shown = {
-        "n": "held-out rows",
-        "elbo": "ELBO (nats)",
-        "log_marginal": f"log p(x), K={result['samples']} (nats)",
-        "rate": "rate (nats)",
-        "distortion": "distortion (nats)",
-        "active_units": "active units",
-        "mse": "mean squared error",
-        "knn_accuracy": "5-NN accuracy",
-    }
-    rows = {text: result[key] for key, text in shown.items() if result.get(key) is not None}
-    return table({**rows, "report": result["report"]})
 
 
 def _new_folder(data: str, recipe: str) -> Path:

@@ -13,7 +13,6 @@ from vaekit.distributions.noise import uniform
 
 __all__ = ["Bernoulli"]
 
-EXACT = 40.0  # above it softplus(x) equals x in float64 too; torch's default of 20 does not
 
 
 class Bernoulli(Density):
@@ -42,7 +41,8 @@ class Bernoulli(Density):
         self.event_dims = event_dims
 
     def log_prob_elements(self, value: Tensor) -> Tensor:  # noqa: D102
-        return value * self.logits - F.softplus(self.logits, threshold=EXACT)
+        logits, value = torch.broadcast_tensors(self.logits, value.to(self.logits.dtype))
+        return -F.binary_cross_entropy_with_logits(logits, value, reduction="none")
 
     def sample(self, shape: Sequence[int] = ()) -> Tensor:
         """Zeros and ones of shape ``(*shape, *batch, *event)``."""

@@ -77,6 +77,11 @@ class Density:
         """The mean, shape ``(*batch, *event)``."""
         raise ConfigError(f"{type(self).__name__} has no mean in closed form")
 
+    @property
+    def stddev(self) -> Tensor:
+        """Marginal standard deviations, shape ``(*batch, *event)``."""
+        raise ConfigError(f"{type(self).__name__} has no standard deviation in closed form")
+
     def kl_elements(self, p: Density) -> Tensor | None:
         """Terms of KL(self ‖ p) in nats, or None where no closed form is registered."""
         return kl_elements(self, p)

@@ -88,6 +88,10 @@ class StandardNormal(Density):
     def mean(self) -> Tensor:  # noqa: D102
         return torch.zeros_like(self.like)
 
+    @property
+    def stddev(self) -> Tensor:  # noqa: D102
+        return torch.ones_like(self.like)
+
 
 class TriangularNormal(Density):
     r"""A normal with full covariance :math:`\Sigma = L L^\top`, over vectors.

@@ -8,8 +8,8 @@ With :math:`z_k \sim q(z \mid x)`,
     \le \log p(x),
 
 and the middle term rises to log p(x) with K. The samples come in blocks of a fixed size, each with
-a seed of its own; so the score of a row depends on the model, the row, ``samples`` and ``seed``, and
-neither on its batch mates nor on how the work is divided.
+a seed of its own; so the score of a row depends on the model, the row, ``samples`` and ``seed``,
+and neither on its batch mates nor on how the work is divided.
 
 Scores of single rows share their draws. Then errors of the draws are common to all rows and do not
 shrink with their number, so means over a data set give each row draws of its own (``first_row``).

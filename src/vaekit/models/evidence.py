@@ -75,8 +75,7 @@ class Node:
         if self._kl_elements is None:
             closed_form = self.q.kl_elements(self.p)
             if closed_form is not None:
-                shape = torch.broadcast_shapes(closed_form.shape, self.value.shape)
-                self._kl_elements = closed_form.expand(shape)
+                self._kl_elements = closed_form.expand(self.value.shape)
             elif self._carried_log_q is not None:
                 self._kl_elements = (self._carried_log_q - self.log_p).unsqueeze(-1)
             else:

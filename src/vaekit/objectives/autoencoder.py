@@ -19,14 +19,17 @@ Penalty = Annotated[float, Within(0.0, 1e9)]
 class Autoencoding(Objective, kind="objective/autoencoder"):
     r"""Distortion plus penalties on the code, in nats per example (penalties in their own units).
 
-    .. math:: L = -\log p(x \mid z) + \lambda_1 \sum_i |z_i| + \lambda_J \, \|\partial z / \partial x\|_F^2
+    .. math::
+        L = -\log p(x \mid z) + \lambda_1 \sum_i |z_i|
+        + \lambda_J \, \|\partial z / \partial x\|_F^2
 
     Args:
         sparsity: λ₁, weight of the absolute values of the code.
         contraction: λ_J, weight of the squared Frobenius norm of the encoder's Jacobian.
 
     References:
-        Contractive Auto-Encoders: Explicit Invariance During Feature Extraction (Rifai et al., 2011).
+        Contractive Auto-Encoders: Explicit Invariance During Feature Extraction (Rifai et al.,
+        2011).
     """
 
     sparsity: Penalty = 0.0
@@ -35,7 +38,7 @@ class Autoencoding(Objective, kind="objective/autoencoder"):
     def __call__(
         self, evidence: Evidence, *, batch: Any, model: nn.Module, progress: Progress
     ) -> Loss:
-        """The loss, with terms distortion and the penalties in use."""
+        """The loss, with terms distortion and the penalties in use, the model's own included."""
         distortion = -evidence.log_px.mean()
         terms = {"distortion": distortion}
         total = distortion
@@ -45,12 +48,16 @@ class Autoencoding(Objective, kind="objective/autoencoder"):
         if self.contraction:
             terms["contraction"] = jacobian_norm(model, batch.x, batch.c)
             total = total + self.contraction * terms["contraction"]
+        for name, penalty in evidence.penalties.items():
+            terms[name] = penalty
+            total = total + penalty
         return Loss(total, {"loss": total, **terms})
 
 
 def sum_abs(evidence: Evidence) -> Tensor:
     """Mean over the batch of Σ|z|."""
-    return torch.stack([node.z.flatten(2).abs().sum(-1).mean() for node in evidence.nodes]).sum()
+    parts = [node.z.flatten(2).abs().sum(-1).mean() for node in evidence.nodes]
+    return sum(parts, evidence.log_px.new_zeros(()))
 
 
 def jacobian_norm(model: nn.Module, x: Tensor, c: Tensor | None) -> Tensor:

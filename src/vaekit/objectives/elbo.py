@@ -23,10 +23,10 @@ class ELBO(Objective, kind="objective/elbo"):
 
     Args:
         beta: Weight of the rate: a number, or a schedule over the run. 1 is the bound itself.
-        free_bits: λ, nats of rate that cost nothing: :math:`\max(\lambda, \mathrm{KL})` of the batch
-            mean. Below λ the rate has no gradient.
-        per: Where λ applies: each latent ``"dimension"`` (channel), each ``"group"`` of latents, or
-            the ``"total"``.
+        free_bits: λ, nats of rate that cost nothing: :math:`\max(\lambda, \mathrm{KL})` of the
+            batch mean. Below λ the rate has no gradient.
+        per: Where λ applies: each latent ``"dimension"`` (channel), each ``"group"`` of latents,
+            or the ``"total"``.
         samples: Codes per example.
 
     References:
@@ -51,13 +51,13 @@ class ELBO(Objective, kind="objective/elbo"):
     def __call__(
         self, evidence: Evidence, *, batch: Any, model: nn.Module, progress: Progress
     ) -> Loss:
-        """The loss, with terms distortion, rate, kl (per dimension) and beta."""
+        """The loss, with terms distortion, rate, kl (per dimension) and the model's penalties."""
         beta = value_at(self.beta, progress.fraction)
         distortion = -evidence.log_px.mean()
         kl = [mean_kl(node) for node in evidence.nodes]
         rates = [k.sum() for k in kl]
         rate = sum(rates[1:], rates[0]) if rates else torch.zeros_like(distortion)
-        charged = self._charged(kl, rates, rate) if self.free_bits else rate
+        charged = self._charged(kl, rates, rate) if self.free_bits and kl else rate
         total = distortion + beta * charged
         for penalty in evidence.penalties.values():
             total = total + penalty

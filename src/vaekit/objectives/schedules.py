@@ -42,7 +42,7 @@ class Linear(Schedule, kind="schedule/linear"):
     def __call__(self, fraction: float) -> float:
         """The value at this point of the run."""
         done = 1.0 if self.over == 0 else min(1.0, fraction / self.over)
-        return self.start + (self.end - self.start) * done
+        return between(self.start, self.end, done)
 
 
 class Sigmoid(Schedule, kind="schedule/sigmoid"):
@@ -65,7 +65,7 @@ class Sigmoid(Schedule, kind="schedule/sigmoid"):
         """The value at this point of the run."""
         done = 1.0 if self.over == 0 else min(1.0, fraction / self.over)
         low, high = self._logistic(0.0), self._logistic(1.0)
-        return self.start + (self.end - self.start) * (self._logistic(done) - low) / (high - low)
+        return between(self.start, self.end, (self._logistic(done) - low) / (high - low))
 
     def _logistic(self, t: float) -> float:
         return 1.0 / (1.0 + math.exp(-self.steepness * (t - 0.5)))
@@ -79,8 +79,8 @@ class Cyclic(Schedule, kind="schedule/cyclic"):
         ramp: The share of each cycle that rises; the rest is constant at ``end``.
 
     References:
-        Cyclical Annealing Schedule: A Simple Approach to Mitigating KL Vanishing (Fu et al., 2019),
-        arXiv:1903.10145.
+        Cyclical Annealing Schedule: A Simple Approach to Mitigating KL Vanishing (Fu et al.,
+        2019), arXiv:1903.10145.
 
     Example:
         >>> cycle = Cyclic(cycles=2, ramp=0.5)
@@ -97,7 +97,7 @@ class Cyclic(Schedule, kind="schedule/cyclic"):
         """The value at this point of the run."""
         within = 1.0 if fraction >= 1 else (fraction * self.cycles) % 1.0
         done = 1.0 if self.ramp == 0 else min(1.0, within / self.ramp)
-        return self.start + (self.end - self.start) * done
+        return between(self.start, self.end, done)
 
 
 class Cosine(Schedule, kind="schedule/cosine"):
@@ -115,14 +115,21 @@ class Cosine(Schedule, kind="schedule/cosine"):
 
     def validate(self) -> None:  # noqa: D102
         if self.warm_up >= 1:
-            raise ConfigError("the warm-up takes the whole run", expected="less than 1", got=self.warm_up)
+            raise ConfigError(
+                "the warm-up takes the whole run", expected="less than 1", got=self.warm_up
+            )
 
     def __call__(self, fraction: float) -> float:
         """The value at this point of the run."""
         if fraction < self.warm_up:
             return self.start * fraction / self.warm_up
         done = (fraction - self.warm_up) / (1 - self.warm_up)
-        return self.end + (self.start - self.end) * 0.5 * (1 + math.cos(math.pi * done))
+        return between(self.start, self.end, 0.5 * (1 - math.cos(math.pi * done)))
+
+
+def between(start: float, end: float, done: float) -> float:
+    """A point on the way from ``start`` to ``end``, which are both hit exactly."""
+    return end if done >= 1 else start + (end - start) * done
 
 
 def value_at(weight: float | Schedule, fraction: float) -> float:

@@ -7,7 +7,7 @@ from vaekit.latents import ConditionalNormal, Full, Point
 from vaekit.likelihoods import Gaussian
 from vaekit.models import FlatVAE, LinearVAE
 from vaekit.networks import MLP
-from vaekit.objectives import ELBO, Autoencoding, Linear
+from vaekit.objectives import ELBO, Autoencoding, Cosine, Linear
 from vaekit.recipes.recipe import recipe
 from vaekit.spec import Spec
 from vaekit.tasks.composition import Composition, Hint
@@ -71,7 +71,7 @@ def conditional_vae(hint: Hint) -> Composition:
 @recipe("linear-vae", paper="Lucas et al. 2019, arXiv:1911.02469")
 def linear_vae(hint: Hint) -> Composition:
     """Linear encoder and decoder: probabilistic PCA, with its exact log-likelihood."""
-    return Composition(LinearVAE(), ELBO(), Training(optimizer=Adam(lr=1e-2)))
+    return Composition(LinearVAE(), ELBO(), Training(optimizer=Adam(lr=1e-2), lr_schedule=Cosine()))
 
 
 @recipe("autoencoder", paper="Hinton & Salakhutdinov 2006 (Science)")

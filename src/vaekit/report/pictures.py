@@ -138,6 +138,11 @@ def _code_figures(scene: Scene) -> Iterator[Drawn]:
         )
         figure = plots.latent_scatter(codes, scene.labels, names=names[:2])
         yield "latent_scatter", "Latent space", caption, figure
+    else:
+        codes = np.hstack([scene.means, scene.scales])
+        caption = f"Posterior mean and standard deviation of {len(codes):,} held-out rows."
+        figure = plots.latent_scatter(codes, scene.labels, names=["z1", "its standard deviation"])
+        yield "latent_scatter", "Latent space", caption, figure
     if scene.artifact.model.has_density:
         rate = rate_by_dimension(scene.artifact.model, scene.x, scene.c)[0].numpy()
         caption = "What each dimension of the code carries, in nats per example."

@@ -9,6 +9,7 @@ from typing import Any
 from vaekit.artifacts import Artifact, describe, load
 from vaekit.baselines import PCA, PPCA, summarise
 from vaekit.data import TensorData
+from vaekit.errors import ConfigError, DataError
 from vaekit.plots import Metric
 from vaekit.report.page import build_report
 from vaekit.report.pictures import Scene, draw_pictures
@@ -64,17 +65,19 @@ def compare_with_pca(artifact: Artifact, data: TensorData, train: TensorData) ->
     density = (
         artifact.model.has_density and artifact.model.likelihood.spec.kind == "likelihood/gaussian"
     )
-    part = PPCA(latent_dim=k) if density else PCA(latent_dim=k)
-    labels = (
-        (None, None) if rows.y is None or batch.y is None else (rows.y.numpy(), batch.y.numpy())
-    )
-    return summarise(
-        part.build(),
-        rows.x.numpy(),
-        batch.x.numpy(),
-        train_labels=labels[0],
-        test_labels=labels[1],
-    ) | {"name": f"PCA-{k}" if not density else f"PPCA-{k}"}
+    if density:
+        try:
+            return _measured(PPCA(latent_dim=k).build(), rows, batch) | {"name": f"PPCA-{k}"}
+        except (ConfigError, DataError):
+            pass  # k directions hold all there is: no noise is left, and there is no density
+    return _measured(PCA(latent_dim=k).build(), rows, batch) | {"name": f"PCA-{k}"}
+
+
+def _measured(baseline: Any, rows: Any, batch: Any) -> dict[str, Any]:
+    labels = {}
+    if rows.y is not None and batch.y is not None:
+        labels = {"train_labels": rows.y.numpy(), "test_labels": batch.y.numpy()}
+    return summarise(baseline, rows.x.numpy(), batch.x.numpy(), **labels)
 
 
 def _all(data: TensorData) -> Any:

@@ -24,12 +24,13 @@ def compare_runs(
 
     Args:
         folders: Runs that read the same data.
-        baselines: Registered names, e.g. ``pca``; fitted on the first run's training rows, with its
-            latent dimension and, for autoencoders, its network and training.
+        baselines: Registered names, e.g. ``pca``; fitted on the first run's training rows, with
+            its latent dimension and, for autoencoders, its network and training.
         samples: Importance samples K for the runs.
 
     Raises:
-        ConfigError: If the runs read different data, or a baseline is unknown.
+        ConfigError: If the runs read different data, hold other rows out or scale the data
+            differently, or a baseline is unknown.
     """
     for name in baselines:
         lookup(name, role="baseline")
@@ -39,15 +40,35 @@ def compare_runs(
     for folder in folders:
         run, _ = open_run(folder)
         own = prepared if run.data == first.data else prepare_data(run.data)
-        if own.raw.fingerprint != prepared.raw.fingerprint or run.data.seed != first.data.seed:
-            raise ConfigError(
-                "these runs did not read the same data",
-                expected=first.data.source,
-                got=run.data.source,
-                where=str(folder),
-            )
+        _require_same(first, prepared, run, own, where=str(folder))
         rows.append({"name": folder.name, **evaluate_run(folder, samples=samples, prepared=own)})
     return [*rows, *(baseline_row(name, first, prepared) for name in baselines)]
+
+
+def _require_same(first: Run, prepared: Prepared, run: Run, own: Prepared, *, where: str) -> None:
+    if own.raw.fingerprint != prepared.raw.fingerprint:
+        raise ConfigError(
+            "these runs did not read the same data",
+            expected=first.data.source,
+            got=run.data.source,
+            where=where,
+        )
+    for field in ("test", "validation", "seed", "split"):
+        mine, other = getattr(first.data, field), getattr(run.data, field)
+        if mine != other:
+            raise ConfigError(
+                "these runs divided their data differently",
+                expected=f"{field}={mine}",
+                got=f"{field}={other}",
+                where=where,
+            )
+    if own.codec.x != prepared.codec.x:
+        raise ConfigError(
+            "these runs scaled or binarised their data differently, so that nats and errors differ",
+            expected=prepared.codec.x.describe(),
+            got=own.codec.x.describe(),
+            where=where,
+        )
 
 
 def baseline_row(name: str, run: Run, prepared: Prepared) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from vaekit.distributions import shared_noise
+from vaekit.data.checks import require_finite
 from vaekit.errors import ConfigError
 from vaekit.metrics import log_marginal
 from vaekit.models import VAEModel
@@ -90,14 +91,20 @@ class ModelRepresentation:
         """Importance-sampled log p(x) in nats, shape (n,); None where there is no density."""
         if not self.model.has_density:
             return None
-        rows = torch.as_tensor(np.asarray(x), dtype=torch.float32)
+        rows = _rows(x)
         with shared_noise(0):
             return _array(log_marginal(self.model, rows, c, samples=self.samples))
 
     def _batches(self, x: ArrayLike, c: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
-        rows = torch.as_tensor(np.asarray(x), dtype=torch.float32)
+        rows = _rows(x)
         contexts = [None] * len(rows) if c is None else c.split(self.batch_size)
         yield from zip(rows.split(self.batch_size), contexts, strict=False)
+
+
+def _rows(x: ArrayLike) -> Tensor:
+    values = np.asarray(x)
+    require_finite(values, where="rows for the model")
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32))
 
 
 def _array(values: Tensor) -> Floats:

@@ -108,7 +108,7 @@ def open_run(folder: Path) -> tuple[Run, str]:
 
 
 def resume_run(folder: Path, *, callbacks: Sequence[Callback] = ()) -> Artifact:
-    """Go on with the run of a folder, from its checkpoint, or from the start if there is none yet."""
+    """Go on with the run of a folder from its checkpoint, or from the start if there is none."""
     run, command = open_run(folder)
     return train_run(
         run, folder, prepared=prepare_data(run.data), callbacks=callbacks, command=command

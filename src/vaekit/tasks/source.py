@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from vaekit.data import DataCodec, RawData, TensorData, load, prepare, split
+from vaekit.data.codecs import Context
 from vaekit.errors import DataError
 from vaekit.likelihoods import Gaussian
 from vaekit.networks import default_network
@@ -122,7 +123,7 @@ def prepare_data(
     if codec is not None:
         codec, parts = prepare(raw, codec=codec, splits=splits)
         return Prepared(raw, codec, parts)
-    context = "labels" if spec.by_labels else ("columns" if spec.context else "none")
+    context: Context = "labels" if spec.by_labels else ("columns" if spec.context else "none")
     codec, parts = prepare(raw, splits=splits, context=context, **spec.codec_options(raw))
     return Prepared(raw, codec, parts)
 

@@ -1,4 +1,4 @@
-"""Hooks of the training loop, and the two that most runs use: a progress display and TensorBoard."""
+"""Hooks of the training loop, and the two most used: a progress display and TensorBoard."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from vaekit.errors import MissingExtraError
@@ -50,7 +51,7 @@ class Display(Callback):
 
     def on_start(self, *, step: int, total: int, note: str) -> None:
         """Show the bar, or say how the run will be computed."""
-        self.console.print(f"[dim]{note}[/dim]")
+        self.console.print(note, style="dim", markup=False, soft_wrap=True)
         if self.console.is_terminal:
             columns = (
                 TextColumn("{task.description}"),
@@ -72,7 +73,7 @@ class Display(Callback):
         for warning in record.get("warnings", []):
             if warning not in self._warned:
                 self._warned.add(warning)
-                self.console.print(f"[yellow]warning:[/yellow] {warning}")
+                self.console.print(f"[yellow]warning:[/yellow] {escape(warning)}", soft_wrap=True)
         now = time.monotonic()
         if now - self._last_line >= 1.0 or record.get("last"):
             self._last_line = now

@@ -47,7 +47,9 @@ def load_checkpoint(
     """
     if not path.is_file():
         raise ArtifactError(
-            "no checkpoint", where=str(path), remedy="--resume takes the folder of a run that began"
+            "no checkpoint",
+            where=str(path),
+            remedy="--resume takes the folder of a run that began",
         )
     groups: dict[str, dict[str, Tensor]] = {}
     try:
@@ -55,13 +57,19 @@ def load_checkpoint(
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
                 raise ArtifactError(
-                    "not a vaekit checkpoint", expected=FORMAT, got=header.get("format"), where=str(path)
+                    "not a vaekit checkpoint",
+                    expected=FORMAT,
+                    got=header.get("format"),
+                    where=str(path),
                 )
             for key in file.keys():  # noqa: SIM118
                 group, _, name = key.partition("/")
                 groups.setdefault(group, {})[name] = file.get_tensor(key)
-            return groups, json.loads(header["facts"])
-    except (SafetensorError, KeyError, ValueError) as error:
+            facts = json.loads(header["facts"])
+            if not isinstance(facts, dict):
+                raise ValueError("its facts are no JSON object")
+            return groups, facts
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ArtifactError(f"the checkpoint is corrupt ({error})", where=str(path)) from error
 
 
@@ -81,4 +89,5 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     for key, value in tensors.items():
         index, _, name = key.partition(".")
         state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

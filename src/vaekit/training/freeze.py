@@ -13,7 +13,9 @@ __all__ = ["freeze_scale"]
 
 
 @torch.no_grad()
-def freeze_scale(model: nn.Module, data: Any, *, batch_size: int = 1_000, seed: int = 0) -> float | None:
+def freeze_scale(
+    model: nn.Module, data: Any, *, batch_size: int = 1_000, seed: int = 0
+) -> float | None:
     """Fix the σ of an optimal-σ likelihood: the root mean squared error over the training data.
 
     One pass, one code per example, with noise that is shared by all rows, so that the result does

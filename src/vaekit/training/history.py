@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vaekit.errors import ArtifactError
+from vaekit.files import write_bytes
 
 __all__ = ["History", "Means", "read_history"]
 
@@ -38,10 +39,12 @@ class Means:
         """The means as numbers and lists, in one transfer."""
         if not self.sums:
             return {}
-        flat = torch.cat([value.reshape(-1) / self.counts[name] for name, value in self.sums.items()])
-        numbers = iter(flat.tolist())
+        means = [value.reshape(-1) / self.counts[name] for name, value in self.sums.items()]
+        numbers = iter(torch.cat(means).tolist())
         return {
-            name: next(numbers) if value.dim() == 0 else [next(numbers) for _ in range(value.numel())]
+            name: next(numbers)
+            if value.dim() == 0
+            else [next(numbers) for _ in range(value.numel())]
             for name, value in self.sums.items()
         }
 
@@ -81,11 +84,10 @@ class History:
                 file.write(json.dumps(clean, allow_nan=False) + "\n")
 
     def rewind(self, length: int) -> None:
-        """Keep the first ``length`` records, on disk too: what came after a checkpoint is redone."""
-        if self.path is None or not self.path.exists():
-            self.records = self.records[:length]
-            return
-        self.records = read_history(self.path)[:length]
+        """Keep the first ``length`` records, on disk too; what came later is redone."""
+        if self.path is not None and length:
+            self.records = read_history(self.path) if self.path.exists() else []
+        self.records = self.records[:length]
         if len(self.records) < length:
             raise ArtifactError(
                 "the history is shorter than its checkpoint",
@@ -93,10 +95,10 @@ class History:
                 got=len(self.records),
                 where=str(self.path),
             )
+        if self.path is None:
+            return
         text = "".join(json.dumps(record, allow_nan=False) + "\n" for record in self.records)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(self.path)
+        write_bytes(self.path, text.encode())
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
@@ -106,13 +108,13 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         ArtifactError: If a line before the last is not a JSON object.
     """
     records: list[dict[str, Any]] = []
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if number == len(lines):
                 break
             raise ArtifactError("not a line of JSON", where=f"{path}:{number}") from error

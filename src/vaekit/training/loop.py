@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from vaekit.data import TensorData
 from vaekit.distributions import shared_noise
 from vaekit.errors import ArtifactError, ConfigError, NumericalError
+from vaekit.files import sweep
 from vaekit.objectives import Loss, Progress, value_at
 from vaekit.spec import Role, Spec, Within, to_json
 from vaekit.training.alarms import alarms
@@ -32,6 +33,8 @@ from vaekit.training.checkpoint import (
 )
 from vaekit.training.freeze import freeze_scale
 from vaekit.training.history import History, Means
+from vaekit.training.identity import check_identity, describe, digest
+from vaekit.training.interrupts import Interrupts
 from vaekit.training.optimizers import Adam
 from vaekit.training.players import Player, check_players, train_step
 from vaekit.training.policy import Policy, PolicySpec, decide, flush_denormals
@@ -94,7 +97,7 @@ class Trainer:
         ConfigError: If there is neither an objective nor players, or players overlap.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one parameter for each part of a run
         self,
         model: nn.Module,
         data: Mapping[str, TensorData],
@@ -129,6 +132,7 @@ class Trainer:
         )
         self.step = 0
         self.means = Means()
+        self._whole = True
         self.seconds = 0.0
         self.best: dict[str, Tensor] = {}
         self.best_loss = float("inf")
@@ -158,51 +162,69 @@ class Trainer:
             The history.
 
         Raises:
-            NumericalError: If the loss is no longer finite; the last good weights are in the model.
+            NumericalError: If the loss is no longer finite; the model has its last good weights.
             ArtifactError: If there is nothing to resume, or it belongs to another run.
         """
         with flush_denormals(), self._threads():
+            if not self.best:
+                self.best = {name: value.clone() for name, value in self._state().items()}
+            if self.folder is not None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                sweep(self.folder)
             if resume:
                 self._resume()
-            elif self.folder is not None:
-                self.folder.mkdir(parents=True, exist_ok=True)
+            elif self.step == 0:
+                self.history.rewind(0)
             self.policy = self.policy or self._decide()
             self._fabric = Fabric(
                 accelerator=self.device.type, devices=1, precision=self.policy.precision
             )
-            self._evidence_model = _Compiled(self.model) if self.policy.compile else self.model
+            self._evidence_model: Any = (
+                _Compiled(self.model) if self.policy.compile else self.model
+            )
             self._notify("on_start", step=self.step, total=self.total, note=self._note())
             try:
                 self._run()
+            except NumericalError:
+                self._settle()
+                raise
             finally:
                 self._notify("on_end")
-            if self.best:
-                self.model.load_state_dict(self.best)
-            freeze_scale(self.model, self.data["train"], seed=self.training.seed)
-            self.model.eval()
+            self._settle()
         return self.history
 
+    def _settle(self) -> None:
+        """Put the best weights into the model, ready to be evaluated."""
+        self.model.load_state_dict(self.best)
+        freeze_scale(self.model, self.data["train"], seed=self.training.seed)
+        self.model.eval()
+
     def _run(self) -> None:
-        try:
-            while self.step < self.total and not self.stopped:
-                self._epoch()
-                self._finish_epoch()
-        except KeyboardInterrupt:
-            if self.means.is_finite() and self._weights_are_finite():
-                self._checkpoint()
-            raise
+        with Interrupts() as self._interrupts:
+            try:
+                while len(self.history.records) < self.training.epochs and not self.stopped:
+                    self._epoch()
+                    self._finish_epoch()
+            except KeyboardInterrupt:
+                if self._whole and self.means.is_finite() and self._weights_are_finite():
+                    self._checkpoint()
+                raise
 
     def _epoch(self) -> None:
-        """The rest of the epoch that ``step`` is in."""
+        """The rest of the first epoch that has no record yet."""
         train, size = self.data["train"], self.training.batch_size
-        epoch, done = divmod(self.step, self.steps_per_epoch)
+        epoch = len(self.history.records)
+        done = self.step - epoch * self.steps_per_epoch
         order = train.order(self.training.seed, epoch)
         self.model.train()
         self.extras.train()
         start = time.perf_counter()
         for index in order.split(size)[done:]:
+            self._whole = False
             self._train_on(index)
             self.step += 1
+            self._whole = True
+            self._interrupts.check()
             self._notify("on_step", step=self.step)
             if self._checkpoint_is_due() and self.step % self.steps_per_epoch:
                 self.seconds += time.perf_counter() - start
@@ -228,7 +250,7 @@ class Trainer:
             )
         for name, loss in losses.items():
             self.means.add(self._prefixed(name, loss.terms), len(index))
-        if self.step % NORM_EVERY == 0:
+        if self.step % self.steps_per_epoch % NORM_EVERY == 0:
             for player in self.players:
                 norm = {"gradient_norm": player.gradient_norm()}
                 self.means.add(self._prefixed(player.name, norm))
@@ -240,17 +262,20 @@ class Trainer:
             return terms
         return {f"{name}/{term}": value for term, value in terms.items()}
 
+    def _rate_factor(self, progress: Progress) -> float:
+        schedule = self.training.lr_schedule
+        return 1.0 if schedule is None else float(value_at(schedule, progress.fraction))
+
     def _set_rates(self, progress: Progress) -> None:
-        if self.training.lr_schedule is None:
-            return
-        factor = value_at(self.training.lr_schedule, progress.fraction)
+        factor = self._rate_factor(progress)
         for player, rates in zip(self.players, self._base_rates, strict=True):
             for group, rate in zip(player.optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
 
     def _finish_epoch(self) -> None:
         self._guard()
-        record = {
+        self._whole = False
+        record: dict[str, Any] = {
             "epoch": self.step // self.steps_per_epoch,
             "step": self.step,
             **self.means.read(),
@@ -265,21 +290,25 @@ class Trainer:
         if 2 * self.step >= self.total and (found := alarms(record, self.model)):
             record["warnings"] = found
         self.history.append(record)
+        self._whole = True
+        self._interrupts.check()
         self._notify("on_epoch", self.history.last)
         if last or self._checkpoint_is_due():
             self._checkpoint()
 
     def _settings(self) -> dict[str, float]:
         """Learning rate and β as they were in the last step."""
-        at = Progress(self.step - 1, self.total).fraction
-        settings = {"learning_rate": self.players[0].optimizer.param_groups[0]["lr"]}
+        at = Progress(self.step - 1, self.total)
+        settings = {"learning_rate": self._base_rates[0][0] * self._rate_factor(at)}
         beta = getattr(self.objective, "beta", None)
-        return settings | ({"beta": float(value_at(beta, at))} if beta is not None else {})
+        if beta is not None:
+            settings["beta"] = float(value_at(beta, at.fraction))
+        return settings
 
     # --- held-out data, best weights, early stopping --------------------------------------------
 
     def _validate(self) -> dict[str, Any]:
-        """The objective on held-out data, schedules at their final values, noise shared by rows."""
+        """The objective on held-out data, at the final value of schedules, with shared noise."""
         held_out = self.data.get("validation")
         if held_out is None or self.objective is None:
             return {}
@@ -323,12 +352,12 @@ class Trainer:
         if self.average is None:
             yield
             return
-        own = {name: value.clone() for name, value in self.model.state_dict().items()}
+        own = {name: value.detach().clone() for name, value in self.model.named_parameters()}
         self.model.load_state_dict(self._state())
         try:
             yield
         finally:
-            self.model.load_state_dict(own)
+            self.model.load_state_dict(own, strict=False)
 
     # --- safety ----------------------------------------------------------------------------------
 
@@ -336,17 +365,15 @@ class Trainer:
         """Stop before anything that is not finite reaches a checkpoint or the best weights."""
         if self.means.is_finite() and self._weights_are_finite():
             return
-        if self.best:
-            self.model.load_state_dict(self.best)
-        good = len(self.history.records)
+        good = max((r["epoch"] for r in self.history.records if r["best"]), default=0)
         raise NumericalError(
             "the loss is no longer a finite number",
-            where=f"epoch {self.step // self.steps_per_epoch + 1}, before step {self.step}",
+            where=f"epoch {len(self.history.records) + 1}, before step {self.step}",
             got=", ".join(name for name, v in self.means.sums.items() if not v.isfinite().all())
             or "weights that are not finite",
             remedy=(
-                f"the {'weights of epoch ' + str(good) if good else 'start'} are kept; lower the "
-                "learning rate (--lr), clip gradients (--set training.clip=1), or warm beta up"
+                f"the {f'weights of epoch {good}' if good else 'first weights'} are kept; lower "
+                "the learning rate (--lr), clip gradients (--set training.clip=1), or warm beta up"
             ),
         )
 
@@ -366,7 +393,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "extras": self.extras.state_dict(),
             "best": self.best,
-            "average": self.average.average if self.average else {},
+            "average": self.average.average if self.average is not None else {},
             "means": self.means.sums,
         }
         for player in self.players:
@@ -381,7 +408,7 @@ class Trainer:
             "stopped": self.stopped,
             "counts": self.means.counts,
             "policy": to_json(self.policy),
-            "fingerprint": self._fingerprint(),
+            "identity": self._identity(),
         }
         save_checkpoint(self.folder / CHECKPOINT, groups, facts)
         self._last_checkpoint = time.monotonic()
@@ -391,22 +418,27 @@ class Trainer:
             raise ConfigError("nothing to resume: the run has no folder")
         path = self.folder / CHECKPOINT
         groups, facts = load_checkpoint(path, device=str(self.device))
-        if facts["fingerprint"] != self._fingerprint():
+        check_identity(facts.get("identity"), self._identity(), where=str(path))
+        try:
+            self._restore(groups, facts)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtifactError(
-                "the checkpoint belongs to a run with other settings or data",
-                expected=self._fingerprint(),
-                got=facts["fingerprint"],
-                where=str(path),
-                remedy="resume with the same settings, or start a new run in another folder",
-            )
+                f"the checkpoint does not fit this run ({error})", where=str(path)
+            ) from error
+
+    def _restore(self, groups: Mapping[str, dict[str, Tensor]], facts: Mapping[str, Any]) -> None:
         self.model.load_state_dict(groups["model"])
         self.extras.load_state_dict(groups.get("extras", {}))
         if self.average is not None:
-            self.average.average = groups["average"]
+            self.average.restore(groups["average"])
         for player in self.players:
             restore_optimizer(player.optimizer, groups.get(f"optimizer:{player.name}", {}))
-        self.best = groups.get("best", {})
-        self.means.sums, self.means.counts = groups.get("means", {}), facts["counts"]
+        done = facts["step"] - facts["records"] * self.steps_per_epoch
+        if not 0 <= done <= self.steps_per_epoch:
+            raise ValueError("its steps and its records disagree")
+        self.best = groups["best"]
+        self.means.counts = facts["counts"]
+        self.means.sums = {name: groups["means"][name] for name in self.means.counts}
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.best_loss = float("inf") if facts["best_loss"] is None else facts["best_loss"]
         self.waited, self.stopped = facts["waited"], facts["stopped"]
@@ -414,10 +446,18 @@ class Trainer:
         self.policy = Policy(**policy)
         self.history.rewind(facts["records"])
 
-    def _fingerprint(self) -> str:
+    def _identity(self) -> dict[str, Any]:
         """What must not change between a run and its continuation."""
-        train = self.data["train"]
-        return f"{len(train)} rows, {self.steps_per_epoch} steps an epoch, {self.total} in all, seed {self.training.seed}"
+        players = {
+            p.name: [type(p.optimizer).__name__, *(list(w.shape) for w in p.parameters)]
+            for p in self.players
+        }
+        parts = {"model": self.model, "objective": self.objective, "training": self.training}
+        return {
+            **{f"{name} data": digest(part) for name, part in self.data.items()},
+            "players": players,
+            **{name: describe(part) for name, part in parts.items()},
+        }
 
     # --- speed -----------------------------------------------------------------------------------
 

@@ -60,6 +60,7 @@ class Player:
         self.loss = loss
         self.gate = gate
         self.clip = clip
+        self._unclipped: Tensor | None = None
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         if held != {id(p) for p in self.parameters}:
             raise ConfigError(
@@ -67,13 +68,20 @@ class Player:
             )
 
     def gradient_norm(self) -> Tensor:
-        """Euclidean norm of all its gradients, a scalar."""
-        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        """Euclidean norm of all its gradients as they were before clipping, a scalar."""
+        return self._total_norm() if self._unclipped is None else self._unclipped
+
+    def _total_norm(self) -> Tensor:
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        if not gradients:
+            return self.parameters[0].new_zeros(())
+        return nn.utils.get_total_norm(gradients)
 
     def step(self) -> None:
         """Clip if asked to, then one optimiser step."""
         if self.clip is not None:
-            nn.utils.clip_grads_with_norm_(self.parameters, self.clip, self.gradient_norm())
+            self._unclipped = self._total_norm()
+            nn.utils.clip_grads_with_norm_(self.parameters, self.clip, self._unclipped)
         self.optimizer.step()
 
 

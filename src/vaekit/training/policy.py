@@ -17,7 +17,7 @@ from vaekit.spec import Spec, Within
 
 __all__ = ["Policy", "PolicySpec", "decide", "flush_denormals"]
 
-Precision = Literal["32-true", "bf16-mixed", "64-true"]
+Precision = Literal["32-true", "bf16-mixed"]
 COMPILE_SECONDS = 60.0
 
 
@@ -30,7 +30,7 @@ class PolicySpec(Spec, kind="policy/speed"):
         threads: CPU threads, 0 for torch's default.
     """
 
-    precision: Literal["auto", "32-true", "bf16-mixed", "64-true"] = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
     threads: Annotated[int, Within(0, 1024)] = 0
 
@@ -49,7 +49,7 @@ def flush_denormals() -> Iterator[None]:
 
     Adam's moments of dead weights decay into denormals, which cost a CPU a hundred cycles each.
     """
-    was_on = float(torch.tensor(1e-39) * 1.0) == 0.0
+    was_on = float(torch.tensor(1e-39, dtype=torch.float32) * 1.0) == 0.0
     torch.set_flush_denormal(True)
     try:
         yield
@@ -84,7 +84,8 @@ def decide(
         return Policy(precision, False, f"{why}; not compiled: several players")
     eager = _seconds_per_step(trial(precision, False))
     if steps * eager < 2 * COMPILE_SECONDS:
-        return Policy(precision, False, f"{why}; not compiled: the run is too short to pay it back")
+        why += "; not compiled: the run is too short to pay it back"
+        return Policy(precision, False, why)
     start = time.perf_counter()
     step = trial(precision, True)
     step()
@@ -113,5 +114,3 @@ def _seconds_per_step(step: Callable[[], None], repeats: int = 5) -> float:
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return min(times[1:])
-
-

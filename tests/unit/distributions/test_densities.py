@@ -64,6 +64,12 @@ def test_standard_normal_is_scipys():
     p = StandardNormal(torch.zeros(5, 3, dtype=torch.float64))
     close(p.log_prob(x), scipy.stats.norm.logpdf(x.numpy()).sum((-1, -2)))
     close(p.mean, np.zeros((5, 3)))
+    close(p.stddev, np.ones((5, 3)))
+
+
+def test_a_standard_deviation_without_a_closed_form_is_refused():
+    with pytest.raises(ConfigError, match="Bernoulli has no standard deviation in closed form"):
+        _ = Bernoulli(grid_64(3)).stddev
 
 
 def test_laplace_is_scipys():

@@ -78,7 +78,9 @@ def test_contraction_has_the_right_gradient(model, batch):
         - loss_of(Autoencoding(), model, batch).total,
         parameters,
     )
-    expected = torch.autograd.grad(0.2 * squared_jacobian(model, batch.x), parameters, allow_unused=True)
+    expected = torch.autograd.grad(
+        0.2 * squared_jacobian(model, batch.x), parameters, allow_unused=True
+    )
     for mine, theirs in zip(got, expected, strict=True):
         theirs = torch.zeros_like(mine) if theirs is None else theirs
         torch.testing.assert_close(mine, theirs, rtol=1e-6, atol=1e-9)

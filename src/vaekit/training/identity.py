@@ -1,0 +1,65 @@
+"""What makes two runs the same run: data, parts and settings, as a checkpoint remembers them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from vaekit.errors import ArtifactError, ConfigError
+from vaekit.spec import to_json
+
+__all__ = ["check_identity", "describe", "digest"]
+
+FREE = ("checkpoint_seconds", "speed")
+"""Settings of the training that do not touch its numbers, or that the checkpoint decides."""
+ROWS = 64
+
+
+def describe(part: Any) -> Any:
+    """A part as JSON: its spec where it has one that can be written down, else its type."""
+    try:
+        fields = to_json(part)
+    except ConfigError:
+        return type(part).__name__
+    return {name: value for name, value in fields.items() if name not in FREE}
+
+
+def digest(data: Any) -> str:
+    """Number, shape and content of the stored rows; the content of at most 64, evenly spread."""
+    x = data.x
+    some = torch.linspace(0, len(x) - 1, min(len(x), ROWS)).long().to(x.device)
+    content = x[some].detach().cpu().contiguous().numpy().tobytes()
+    return f"{tuple(x.shape)} {x.dtype} {hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def check_identity(stored: Any, present: Mapping[str, Any], *, where: str) -> None:
+    """Compare a checkpoint's identity with the run that wants to continue from it.
+
+    Raises:
+        ArtifactError: If they differ; the message names the first setting that does.
+    """
+    stored, present = _flat(stored), _flat(present)
+    for name in [*present, *stored]:
+        if stored.get(name) != present.get(name):
+            raise ArtifactError(
+                f"the checkpoint belongs to a run with another {name}",
+                expected=_said(stored.get(name)),
+                got=_said(present.get(name)),
+                where=where,
+                remedy="resume with the same settings, or start a new run in another folder",
+            )
+
+
+def _said(value: Any) -> Any:
+    return "none" if value is None else value
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dots in its names."""
+    if not isinstance(value, Mapping):
+        return {prefix or "origin": value}
+    inner = [_flat(item, f"{prefix}.{name}" if prefix else name) for name, item in value.items()]
+    return {name: item for part in inner for name, item in part.items()}

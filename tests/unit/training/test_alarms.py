@@ -1,0 +1,70 @@
+"""Alarms about collapse and floors, with their remedies, and silence where all is well."""
+
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+from vaekit.likelihoods import Bernoulli, Gaussian
+from vaekit.objectives import ELBO
+from vaekit.training import Adam
+from vaekit.training.alarms import alarms
+
+
+def with_likelihood(likelihood):
+    return SimpleNamespace(likelihood=likelihood)
+
+
+HEALTHY = with_likelihood(SimpleNamespace(at_floor=False))
+
+
+@pytest.mark.parametrize(
+    ("kl", "active"),
+    [([0.0, 0.0], 0), ([0.5, 0.001, 0.002], 1), ([0.0099, 0.0, 2.0], 1), ([None, None, 1.0], 1)],
+)
+def test_collapse_is_named_with_its_remedies(kl, active):
+    (warning,) = alarms({"kl": kl}, HEALTHY)
+    assert warning.startswith(f"latent collapse: only {active} of {len(kl)} dimensions carry 0.01")
+    assert all(word in warning for word in ("beta", "free_bits", "latent dimension"))
+
+
+@pytest.mark.parametrize("record", [{"kl": [1.0, 0.0]}, {"kl": [0.01, 0.01]}, {"kl": []}, {}])
+def test_half_of_the_dimensions_are_enough(record):
+    assert alarms(record, HEALTHY) == []
+
+
+def test_a_scale_at_its_floor_is_named():
+    likelihood = Gaussian(scale="optimal", floor=0.1).build(event_shape=(3,))
+    likelihood.freeze(0.104**2)
+    (warning,) = alarms({"kl": [1.0]}, with_likelihood(likelihood))
+    assert "scale is at its floor" in warning
+    assert "likelihood.floor" in warning
+    likelihood.freeze(0.11**2)
+    assert alarms({"kl": [1.0]}, with_likelihood(likelihood)) == []
+
+
+def test_models_without_a_scale_raise_no_alarm():
+    assert alarms({"kl": [1.0]}, with_likelihood(Bernoulli().build(event_shape=(2,)))) == []
+    assert alarms({"kl": [1.0]}, nn.Linear(1, 1)) == []
+
+
+def test_both_can_sound_together():
+    found = alarms({"kl": [0.0]}, with_likelihood(SimpleNamespace(at_floor=True)))
+    assert len(found) == 2
+
+
+def test_alarms_wait_for_the_second_half_of_the_run(make_trainer):
+    history = make_trainer(epochs=20, objective=ELBO(beta=1e4), optimizer=Adam(lr=0.1)).fit()
+    early, late = history.records[:9], history.records[9:]
+    assert any(max(record["kl"]) < 0.01 for record in early), "it should collapse early"
+    assert not any("warnings" in record for record in early)
+    collapsed = [sum(kl >= 0.01 for kl in record["kl"]) < 1 for record in late]
+    assert ["warnings" in record for record in late] == collapsed
+    assert collapsed[-1]
+    assert "latent collapse: only 0 of 2" in history.last["warnings"][0]
+
+
+def test_a_floor_is_noticed_with_averaged_weights_too(make_trainer, make_model):
+    model = make_model(likelihood=Gaussian(scale="optimal", floor=100.0))
+    history = make_trainer(model=model, average=0.5).fit()
+    assert any("at its floor" in warning for warning in history.last["warnings"])
