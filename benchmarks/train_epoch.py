@@ -2,8 +2,8 @@
 
 The network is 784-256-128-2 and its mirror, batches of 64, binary cross-entropy and KL, Adam. The
 hand-written loop keeps float32 data in memory, batches by index, uses one fused Adam, flushes
-denormals, and records nothing. After each epoch of vaekit it makes one of its own on the same rows,
-so that both see the same machine.
+denormals, and records nothing. After each epoch of vaekit it makes one of its own on the same
+rows, so that both see the same machine.
 
     python -m benchmarks.train_epoch [--data FILE] [--epochs 8]
 """
@@ -40,7 +40,9 @@ class HandWritten:
 
     def __init__(self, x: Tensor) -> None:
         self.x = x
-        self.encoder = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU())
+        self.encoder = nn.Sequential(
+            nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU()
+        )
         self.head = nn.Linear(128, 4)
         self.decoder = nn.Sequential(
             nn.Linear(2, 128), nn.ReLU(), nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 784)
@@ -113,7 +115,7 @@ def main() -> None:
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps({k: v for k, v in result.items() if not k.endswith("_s")} , indent=2))
+    print(json.dumps({k: v for k, v in result.items() if not k.endswith("_s")}, indent=2))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn

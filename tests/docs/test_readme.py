@@ -66,8 +66,9 @@ def own_registry(monkeypatch):
 
 
 @pytest.fixture
-def same_speed(monkeypatch):
-    """One thread and no compilation, which a busy machine would otherwise seem to ask for."""
+def quick(monkeypatch):
+    """Coarse pictures, one thread, and no compilation, which a busy machine would seem to need."""
+    monkeypatch.setattr(importlib.import_module("vaekit.plots.save"), "DPI", 30)
     monkeypatch.setattr("vaekit.training.policy.COMPILE_SECONDS", math.inf)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -76,7 +77,7 @@ def same_speed(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("own_registry", "same_speed")
+@pytest.mark.usefixtures("own_registry", "quick")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

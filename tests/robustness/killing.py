@@ -1,8 +1,8 @@
 """Train in child processes that are killed at random moments and resumed until they are done.
 
-Run as a program: ``python killing.py FOLDER CASE SEED KILLS``. It prints one JSON object: the step of
-the checkpoint that each kill left behind, and for each run that was brought to its end in spite of
-them whether weights, history and names of files are those of the uninterrupted run. The program
+Run as a program: ``python killing.py FOLDER CASE SEED KILLS``. It prints one JSON object: the step
+of the checkpoint that each kill left behind, and for each run that was brought to its end in spite
+of them whether weights, history and names of files are those of the uninterrupted run. The program
 imports torch once and forks a child for each attempt, so that a kill costs milliseconds.
 """
 

@@ -69,9 +69,10 @@ def without_seconds(folder):
     ]
 
 
+@pytest.mark.slow
 def test_the_command_survives_kill_and_ctrl_c(tmp_path):
     """Killed, resumed, interrupted, resumed: the model is that of the run nobody disturbed."""
-    words = ["train", "digits", "--hidden", "8", "--epochs", "30", "--samples", "2"]
+    words = ["train", "digits", "--hidden", "8", "--epochs", "8", "--samples", "2"]
     words += ["--set", "training.checkpoint_seconds=0", "--set", "training.speed.compile=off"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     undisturbed = vaekit(*words, "--out", whole)

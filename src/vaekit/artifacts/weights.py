@@ -151,7 +151,7 @@ def load_weights(model: nn.Module, path: Path, shared: Mapping[str, str]) -> Non
     expected = model.state_dict(keep_vars=True)
     with _opened(path) as file:
         _compare(expected, file, shared, path)
-        # Copies: what safetensors maps from the file is aligned differently, which changes roundings.
+        # Copies: what safetensors maps from the file is aligned differently, and rounds so.
         state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     for name, value in state.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):

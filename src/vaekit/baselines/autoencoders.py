@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from vaekit.baselines.representation import Floats, as_rows
 from vaekit.data import TensorData
-from vaekit.errors import NotFittedError
+from vaekit.errors import DataError, NotFittedError
 from vaekit.latents import Point
 from vaekit.likelihoods import Gaussian
 from vaekit.models import FlatVAE, VAEModel
@@ -113,8 +113,15 @@ class NeuralRepresentation:
         self.latent_dim: int = spec.latent_dim
 
     def fit(self, x: ArrayLike) -> Self:
-        """Train on rows of shape ``(n, *event)``."""
+        """Train on rows of shape ``(n, *event)``.
+
+        Raises:
+            DataError: If rows are fewer than two, or a value is not finite.
+            NumericalError: If training diverges.
+        """
         rows = as_rows(x)
+        if len(rows) < 2:
+            raise DataError("too few rows to learn from", expected="at least 2", got=len(rows))
         shape = rows.shape[1:]
         parts = FlatVAE(
             latent_dim=self.latent_dim,

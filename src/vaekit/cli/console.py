@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 the computation failed, 2 the request cannot be carried ou
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,6 +47,9 @@ def handled(*, as_json: bool) -> Iterator[None]:
             print(json.dumps({"error": "Interrupted", "message": "interrupted"}), flush=True)
         say("interrupted; continue with: vaekit train --resume DIR")
         raise typer.Exit(130) from error
+    except BrokenPipeError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads any more
+        raise typer.Exit(0) from error
     except OSError as error:
         message = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
         if as_json:

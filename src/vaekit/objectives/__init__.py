@@ -2,11 +2,12 @@
 
 from vaekit.objectives.autoencoder import Autoencoding
 from vaekit.objectives.elbo import ELBO, mean_kl
-from vaekit.objectives.objective import Loss, Objective, Progress
+from vaekit.objectives.objective import END, Loss, Objective, Progress
 from vaekit.objectives.schedules import Cosine, Cyclic, Linear, Schedule, Sigmoid, value_at
 
 __all__ = [
     "ELBO",
+    "END",
     "Autoencoding",
     "Cosine",
     "Cyclic",

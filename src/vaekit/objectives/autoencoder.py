@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
+from vaekit.errors import ConfigError
 from vaekit.models import Evidence
-from vaekit.objectives.objective import Loss, Objective, Progress
+from vaekit.objectives.objective import END, Loss, Objective, Progress
 from vaekit.spec import Within
 
 __all__ = ["Autoencoding"]
@@ -36,7 +37,12 @@ class Autoencoding(Objective, kind="objective/autoencoder"):
     contraction: Penalty = 0.0
 
     def __call__(
-        self, evidence: Evidence, *, batch: Any, model: nn.Module, progress: Progress
+        self,
+        evidence: Evidence,
+        *,
+        batch: Any = None,
+        model: nn.Module | None = None,
+        progress: Progress = END,
     ) -> Loss:
         """The loss, with terms distortion and the penalties in use, the model's own included."""
         distortion = -evidence.log_px.mean()
@@ -46,6 +52,11 @@ class Autoencoding(Objective, kind="objective/autoencoder"):
             terms["sparsity"] = sum_abs(evidence)
             total = total + self.sparsity * terms["sparsity"]
         if self.contraction:
+            if model is None or batch is None:
+                raise ConfigError(
+                    "the contraction needs the model and the batch",
+                    remedy="call the objective with model=… and batch=…",
+                )
             terms["contraction"] = jacobian_norm(model, batch.x, batch.c)
             total = total + self.contraction * terms["contraction"]
         for name, penalty in evidence.penalties.items():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vaekit.models import Evidence, Node
-from vaekit.objectives.objective import Loss, Objective, Progress
+from vaekit.objectives.objective import END, Loss, Objective, Progress
 from vaekit.objectives.schedules import Weight, value_at
 from vaekit.spec import Role, Within
 
@@ -38,7 +38,7 @@ class ELBO(Objective, kind="objective/elbo"):
         >>> from vaekit.models import FlatVAE
         >>> model = FlatVAE().build(event_shape=(3,))
         >>> evidence = model.evidence(torch.rand(8, 3))
-        >>> loss = ELBO()(evidence, batch=None, model=model, progress=Progress.end())
+        >>> loss = ELBO()(evidence)
         >>> bool(torch.isclose(loss.total, -evidence.elbo.mean()))
         True
     """
@@ -49,7 +49,12 @@ class ELBO(Objective, kind="objective/elbo"):
     samples: Annotated[int, Within(1, 10_000)] = 1
 
     def __call__(
-        self, evidence: Evidence, *, batch: Any, model: nn.Module, progress: Progress
+        self,
+        evidence: Evidence,
+        *,
+        batch: Any = None,
+        model: nn.Module | None = None,
+        progress: Progress = END,
     ) -> Loss:
         """The loss, with terms distortion, rate, kl (per dimension) and the model's penalties."""
         beta = value_at(self.beta, progress.fraction)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vaekit.models import Evidence
 from vaekit.spec import Spec
 
-__all__ = ["Loss", "Objective", "Progress"]
+__all__ = ["END", "Loss", "Objective", "Progress"]
 
 
 class Progress(NamedTuple):
@@ -28,6 +28,9 @@ class Progress(NamedTuple):
     def end(cls) -> Progress:
         """The end of training, where every schedule has its final value."""
         return cls(1, 2)
+
+
+END = Progress.end()
 
 
 class Loss:
@@ -57,7 +60,19 @@ class Objective(Spec):
     samples = 1
 
     def __call__(
-        self, evidence: Evidence, *, batch: Any, model: nn.Module, progress: Progress
+        self,
+        evidence: Evidence,
+        *,
+        batch: Any = None,
+        model: nn.Module | None = None,
+        progress: Progress = END,
     ) -> Loss:
-        """The loss of one batch, a mean over it, in nats per example."""
+        """The loss of one batch, a mean over it, in nats per example.
+
+        Args:
+            evidence: What the model says about the batch.
+            batch: The batch, for objectives that read the data again.
+            model: The model, for objectives that look into it.
+            progress: How far the training is, for schedules.
+        """
         raise NotImplementedError

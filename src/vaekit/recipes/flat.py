@@ -71,7 +71,9 @@ def conditional_vae(hint: Hint) -> Composition:
 @recipe("linear-vae", paper="Lucas et al. 2019, arXiv:1911.02469")
 def linear_vae(hint: Hint) -> Composition:
     """Linear encoder and decoder: probabilistic PCA, with its exact log-likelihood."""
-    return Composition(LinearVAE(), ELBO(), Training(optimizer=Adam(lr=1e-2), lr_schedule=Cosine()))
+    return Composition(
+        LinearVAE(), ELBO(), Training(optimizer=Adam(lr=1e-2), lr_schedule=Cosine())
+    )
 
 
 @recipe("autoencoder", paper="Hinton & Salakhutdinov 2006 (Science)")

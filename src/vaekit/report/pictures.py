@@ -191,7 +191,7 @@ def _image_figures(scene: Scene) -> Iterator[Drawn]:
 
 def _table_figures(scene: Scene) -> Iterator[Drawn]:
     assert isinstance(scene.codec.x, ArrayCodec)
-    columns = scene.codec.x.columns
+    columns = scene.codec.x.columns or None
     drawn = scene.raw(
         scene.vae.sample(len(scene.x), seed=0, c=scene.context(len(scene.x)), draw=True)
     )

@@ -64,7 +64,7 @@ def _require_same(first: Run, prepared: Prepared, run: Run, own: Prepared, *, wh
             )
     if own.codec.x != prepared.codec.x:
         raise ConfigError(
-            "these runs scaled or binarised their data differently, so that nats and errors differ",
+            "these runs scaled or binarised their data differently: nats and errors differ",
             expected=prepared.codec.x.describe(),
             got=own.codec.x.describe(),
             where=where,

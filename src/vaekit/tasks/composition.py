@@ -19,8 +19,8 @@ class Composition(Spec, kind="composition/vae"):
     Args:
         model: Parts of the model.
         objective: What is minimised.
-        training: Epochs, optimiser and the like; by default the learning rate falls to 0 along half a
-            cosine, which leaves less noise in the weights than a constant rate.
+        training: Epochs, optimiser and the like; by default the learning rate falls to 0 along
+            half a cosine, which leaves less noise in the weights than a constant rate.
     """
 
     model: Annotated[Any, Role("model")] = FlatVAE()

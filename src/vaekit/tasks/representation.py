@@ -10,9 +10,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from vaekit.distributions import shared_noise
 from vaekit.data.checks import require_finite
-from vaekit.errors import ConfigError
+from vaekit.distributions import shared_noise
+from vaekit.errors import ConfigError, DataError
 from vaekit.metrics import log_marginal
 from vaekit.models import VAEModel
 
@@ -105,6 +105,18 @@ def _rows(x: ArrayLike) -> Tensor:
     values = np.asarray(x)
     require_finite(values, where="rows for the model")
     return torch.from_numpy(np.ascontiguousarray(values, np.float32))
+
+
+def _model_units(x: ArrayLike) -> Tensor:
+    values = torch.as_tensor(np.asarray(x))
+    if not values.is_floating_point():
+        raise DataError(
+            "these rows are not in model units",
+            expected="floating-point numbers",
+            got=values.dtype,
+            remedy="pass codec.to_model(codec.encode(rows))",
+        )
+    return values.float()
 
 
 def _array(values: Tensor) -> Floats:

@@ -185,7 +185,7 @@ def evaluate_run(
 
 def other_data(artifact: Artifact, spec: DataSpec, source: Any) -> TensorData:
     """Rows of another source through the model's codec: its own test part, else all of them."""
-    raw = spec.load(source)
+    raw = spec.like(artifact.codec, source).load(source)
     if raw.split is not None and (raw.split == "test").any():
         raw = raw.subset(raw.split == "test")
     return TensorData.of(raw, artifact.codec)

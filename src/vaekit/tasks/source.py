@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
+
+import pandas as pd
 
 from vaekit.data import DataCodec, RawData, TensorData, load, prepare, split
 from vaekit.data.codecs import Context
@@ -65,11 +69,24 @@ class DataSpec(Spec, kind="data/source"):
             size=self.size[0] if self.size and len(self.size) == 1 else self.size,  # type: ignore[arg-type]
         )
 
+    def like(self, codec: DataCodec, source: Any = None) -> DataSpec:
+        """Reads the columns of a codec by name, so that their order in a file does not matter."""
+        names = getattr(codec.x, "columns", ())
+        source = self.source if source is None else source
+        return self.replace(columns=names) if names and _names_columns(source) else self
+
     def codec_options(self, raw: RawData) -> dict[str, Any]:
         """The options that apply to this kind of data."""
         if raw.kind == "image":
             return {"padding": self.padding, "binarise": self.binarise, "seed": self.seed}
         return {"scaling": self.scaling}
+
+
+def _names_columns(source: Any) -> bool:
+    """Whether the columns of a source have names by which they can be chosen."""
+    if isinstance(source, str | os.PathLike):
+        return Path(source).suffix.lower() in (".csv", ".tsv", ".parquet")
+    return isinstance(source, pd.DataFrame)
 
 
 class Prepared:
@@ -118,7 +135,7 @@ def prepare_data(
         source: Data in memory, or another source, to be read the same way.
         codec: Of a saved model; by default one is fitted on the training rows.
     """
-    raw = spec.load(source)
+    raw = (spec if codec is None else spec.like(codec, source)).load(source)
     splits = split(raw, validation=spec.validation, test=spec.test, seed=spec.seed)
     if codec is not None:
         codec, parts = prepare(raw, codec=codec, splits=splits)

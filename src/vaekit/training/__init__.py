@@ -3,10 +3,12 @@
 from vaekit.training.averaging import WeightAverage
 from vaekit.training.callbacks import Callback, Display, TensorBoard
 from vaekit.training.history import History, Means, read_history
-from vaekit.training.loop import CHECKPOINT, HISTORY, Trainer, Training
+from vaekit.training.loop import CHECKPOINT, HISTORY, Trainer
 from vaekit.training.optimizers import SGD, Adam, Adamax, AdamW
 from vaekit.training.players import Player, train_step
 from vaekit.training.policy import Policy, PolicySpec, flush_denormals
+from vaekit.training.selection import Selection
+from vaekit.training.settings import Training
 
 __all__ = [
     "CHECKPOINT",
@@ -22,6 +24,7 @@ __all__ = [
     "Player",
     "Policy",
     "PolicySpec",
+    "Selection",
     "TensorBoard",
     "Trainer",
     "Training",

@@ -25,8 +25,8 @@ def alarms(record: Mapping[str, Any], model: nn.Module) -> list[str]:
     if kl and 2 * active < len(kl):
         found.append(
             f"latent collapse: only {active} of {len(kl)} dimensions carry {INACTIVE} nats or "
-            "more; usual remedies: a lower beta, a beta warm-up (--set objective.beta=linear), free "
-            "bits (--set objective.free_bits=0.1), or a smaller latent dimension"
+            "more; usual remedies: a lower beta, a beta warm-up (--set objective.beta=linear), "
+            "free bits (--set objective.free_bits=0.1), or a smaller latent dimension"
         )
     if getattr(getattr(model, "likelihood", None), "at_floor", False):
         found.append(

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from vaekit.errors import ArtifactError, ConfigError
 from vaekit.spec import to_json
+from vaekit.training.players import Player
 
-__all__ = ["check_identity", "describe", "digest"]
+__all__ = ["check_identity", "describe", "digest", "identity"]
 
 FREE = ("checkpoint_seconds", "speed")
 """Settings of the training that do not touch its numbers, or that the checkpoint decides."""
 ROWS = 64
+
+
+def identity(
+    data: Mapping[str, Any], players: Sequence[Player], parts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What must not change between a run and its continuation, ready for JSON."""
+    shapes = {
+        p.name: [type(p.optimizer).__name__, *(list(w.shape) for w in p.parameters)]
+        for p in players
+    }
+    return {
+        **{f"{name} data": digest(part) for name, part in data.items()},
+        "players": shapes,
+        **{name: describe(part) for name, part in parts.items()},
+    }
 
 
 def describe(part: Any) -> Any:

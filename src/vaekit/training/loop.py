@@ -10,18 +10,17 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from vaekit.data import TensorData
-from vaekit.distributions import shared_noise
 from vaekit.errors import ArtifactError, ConfigError, NumericalError
 from vaekit.files import sweep
 from vaekit.objectives import Loss, Progress, value_at
-from vaekit.spec import Role, Spec, Within, to_json
+from vaekit.spec import to_json
 from vaekit.training.alarms import alarms
 from vaekit.training.averaging import WeightAverage
 from vaekit.training.callbacks import Callback
@@ -31,51 +30,25 @@ from vaekit.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from vaekit.training.compiled import Compiled, trial_step
 from vaekit.training.freeze import freeze_scale
 from vaekit.training.history import History, Means
-from vaekit.training.identity import check_identity, describe, digest
+from vaekit.training.identity import check_identity, identity
 from vaekit.training.interrupts import Interrupts
-from vaekit.training.optimizers import Adam
 from vaekit.training.players import Player, check_players, train_step
-from vaekit.training.policy import Policy, PolicySpec, decide, flush_denormals
+from vaekit.training.policy import Policy, Precision, cpu_threads, decide, flush_denormals
+from vaekit.training.rates import LearningRates
+from vaekit.training.seeding import seed_step
+from vaekit.training.selection import Selection
+from vaekit.training.settings import Training
+from vaekit.training.validation import held_out_terms
 
-__all__ = ["Trainer", "Training"]
+__all__ = ["CHECKPOINT", "HISTORY", "Trainer"]
 
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.jsonl"
 NORM_EVERY = 16
 SCALE_ROWS = 2_000
-
-
-class Training(Spec, kind="training/loop"):
-    """How to train.
-
-    Args:
-        epochs: Passes over the training data.
-        batch_size: Examples per step.
-        optimizer: One of the registered optimisers.
-        lr_schedule: Multiplies the learning rate at every step; None keeps it constant.
-        clip: Largest gradient norm; None for no clipping.
-        average: Decay of the moving average of the weights that is evaluated and saved; None for
-            the weights themselves.
-        patience: Stop after this many epochs without a better held-out bound; None never stops.
-        min_delta: What counts as better, in nats.
-        seed: Of everything random.
-        checkpoint_seconds: Shortest time between checkpoints.
-        speed: Precision and compilation.
-    """
-
-    epochs: Annotated[int, Within(1, 1_000_000)] = 10
-    batch_size: Annotated[int, Within(1, 1_000_000)] = 64
-    optimizer: Annotated[Any, Role("optimizer")] = Adam()
-    lr_schedule: Annotated[Any, Role("schedule")] | None = None
-    clip: Annotated[float, Within(1e-9, 1e9)] | None = None
-    average: Annotated[float, Within(0.0, 0.999999)] | None = None
-    patience: Annotated[int, Within(1, 1_000_000)] | None = None
-    min_delta: Annotated[float, Within(0.0, 1e9)] = 0.0
-    seed: Annotated[int, Within(0, 2**53)] = 0
-    checkpoint_seconds: Annotated[float, Within(0.0, 1e9)] = 15.0
-    speed: Annotated[Any, Role("policy")] = PolicySpec()
 
 
 class Trainer:
@@ -112,6 +85,11 @@ class Trainer:
     ) -> None:
         if objective is None and not rounds:
             raise ConfigError("nothing to minimise", expected="an objective or rounds of players")
+        if training.patience is not None and (objective is None or "validation" not in data):
+            raise ConfigError(
+                "patience needs held-out data and an objective to watch",
+                remedy="give data a validation part (data.validation=0.05), or leave patience out",
+            )
         self.training = training
         self.objective = objective
         self.folder = folder
@@ -123,7 +101,7 @@ class Trainer:
         self.device = device
         self.rounds = rounds or [[self._only_player()]]
         self.players = check_players(self.rounds)
-        self.samples = getattr(objective, "samples", 1)
+        self.samples = max(getattr(player.loss, "samples", 1) for player in self.players)
         self.steps_per_epoch = self.data["train"].steps_per_epoch(training.batch_size)
         self.total = training.epochs * self.steps_per_epoch
         self.history = History(folder / HISTORY if folder else None)
@@ -134,14 +112,9 @@ class Trainer:
         self.means = Means()
         self._whole = True
         self.seconds = 0.0
-        self.best: dict[str, Tensor] = {}
-        self.best_loss = float("inf")
-        self.waited = 0
-        self.stopped = False
+        self.selection = Selection(patience=training.patience, min_delta=training.min_delta)
         self.policy: Policy | None = None
-        self._base_rates = [
-            [group["lr"] for group in player.optimizer.param_groups] for player in self.players
-        ]
+        self.rates = LearningRates(self.players, training.lr_schedule)
         self._last_checkpoint = time.monotonic()
 
     def _only_player(self) -> Player:
@@ -165,9 +138,9 @@ class Trainer:
             NumericalError: If the loss is no longer finite; the model has its last good weights.
             ArtifactError: If there is nothing to resume, or it belongs to another run.
         """
-        with flush_denormals(), self._threads():
-            if not self.best:
-                self.best = {name: value.clone() for name, value in self._state().items()}
+        with flush_denormals(), cpu_threads(self.training.speed.threads):
+            if not self.selection.weights:
+                self.selection.keep(self._state())
             if self.folder is not None:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 sweep(self.folder)
@@ -179,9 +152,7 @@ class Trainer:
             self._fabric = Fabric(
                 accelerator=self.device.type, devices=1, precision=self.policy.precision
             )
-            self._evidence_model: Any = (
-                _Compiled(self.model) if self.policy.compile else self.model
-            )
+            self._evidence_model: Any = Compiled(self.model) if self.policy.compile else self.model
             self._notify("on_start", step=self.step, total=self.total, note=self._note())
             try:
                 self._run()
@@ -195,20 +166,25 @@ class Trainer:
 
     def _settle(self) -> None:
         """Put the best weights into the model, ready to be evaluated."""
-        self.model.load_state_dict(self.best)
+        self.model.load_state_dict(self.selection.weights)
         freeze_scale(self.model, self.data["train"], seed=self.training.seed)
         self.model.eval()
 
     def _run(self) -> None:
         with Interrupts() as self._interrupts:
             try:
-                while len(self.history.records) < self.training.epochs and not self.stopped:
+                while (
+                    len(self.history.records) < self.training.epochs and not self.selection.stopped
+                ):
                     self._epoch()
                     self._finish_epoch()
             except KeyboardInterrupt:
                 if self._whole and self.means.is_finite() and self._weights_are_finite():
                     self._checkpoint()
                 raise
+
+    def _goes_on(self) -> bool:
+        return len(self.history.records) < self.training.epochs and not self.selection.stopped
 
     def _epoch(self) -> None:
         """The rest of the first epoch that has no record yet."""
@@ -237,7 +213,7 @@ class Trainer:
         """One step on the rows at ``index``."""
         progress = Progress(self.step, self.total)
         seed_step(self.training.seed, self.step, self.device)
-        self._set_rates(progress)
+        self.rates.set(progress)
         batch = self.data["train"].batch(index, train=True)
         with self._fabric.autocast():
             losses = train_step(
@@ -262,16 +238,6 @@ class Trainer:
             return terms
         return {f"{name}/{term}": value for term, value in terms.items()}
 
-    def _rate_factor(self, progress: Progress) -> float:
-        schedule = self.training.lr_schedule
-        return 1.0 if schedule is None else float(value_at(schedule, progress.fraction))
-
-    def _set_rates(self, progress: Progress) -> None:
-        factor = self._rate_factor(progress)
-        for player, rates in zip(self.players, self._base_rates, strict=True):
-            for group, rate in zip(player.optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
-
     def _finish_epoch(self) -> None:
         self._guard()
         self._whole = False
@@ -284,8 +250,8 @@ class Trainer:
         }
         self.means, self.seconds = Means(), 0.0
         record |= self._validate()
-        self._keep_best(record)
-        last = self.step >= self.total or self.stopped
+        record["best"] = self.selection.consider(record.get("valid_loss"), self._state())
+        last = self.step >= self.total or self.selection.stopped
         record["last"] = last
         if 2 * self.step >= self.total and (found := alarms(record, self.model)):
             record["warnings"] = found
@@ -299,7 +265,7 @@ class Trainer:
     def _settings(self) -> dict[str, float]:
         """Learning rate and β as they were in the last step."""
         at = Progress(self.step - 1, self.total)
-        settings = {"learning_rate": self._base_rates[0][0] * self._rate_factor(at)}
+        settings = {"learning_rate": self.rates.of_first(at)}
         beta = getattr(self.objective, "beta", None)
         if beta is not None:
             settings["beta"] = float(value_at(beta, at.fraction))
@@ -308,38 +274,19 @@ class Trainer:
     # --- held-out data, best weights, early stopping --------------------------------------------
 
     def _validate(self) -> dict[str, Any]:
-        """The objective on held-out data, at the final value of schedules, with shared noise."""
+        """The objective on held-out data, with the weights that would be saved."""
         held_out = self.data.get("validation")
         if held_out is None or self.objective is None:
             return {}
         start = time.perf_counter()
-        means = Means()
-        self.model.eval()
+        seed = self.training.seed
         some = torch.arange(min(len(self.data["train"]), SCALE_ROWS), device=self.device)
-        with torch.no_grad(), self._averaged_weights(), self._fabric.autocast():
-            freeze_scale(self.model, self.data["train"].subset(some), seed=self.training.seed)
-            for batch in held_out.batches(max(self.training.batch_size, 1_000)):
-                with shared_noise(self.training.seed):
-                    evidence = self.model.evidence(batch.x, batch.c, samples=self.samples)  # type: ignore[operator]
-                end = Progress.end()
-                loss = self.objective(evidence, batch=batch, model=self.model, progress=end)
-                means.add(loss.terms | {"loss": loss.total}, len(batch.x))
-        terms = {f"valid_{name}": value for name, value in means.read().items() if name != "kl"}
-        if "valid_rate" in terms and getattr(self.model, "has_density", True):
-            terms["valid_elbo"] = -terms["valid_distortion"] - terms["valid_rate"]
+        with self._averaged_weights(), self._fabric.autocast():
+            freeze_scale(self.model, self.data["train"].subset(some), seed=seed)
+            terms = held_out_terms(
+                self.model, self.objective, held_out, samples=self.samples, seed=seed
+            )
         return terms | {"valid_seconds": time.perf_counter() - start}
-
-    def _keep_best(self, record: dict[str, Any]) -> None:
-        """Remember the weights when the held-out loss is better, and count how long it was not."""
-        loss = record.get("valid_loss")
-        record["best"] = loss is None or loss < self.best_loss - self.training.min_delta
-        if record["best"]:
-            self.best = {name: value.clone() for name, value in self._state().items()}
-            self.best_loss, self.waited = (self.best_loss if loss is None else loss), 0
-        else:
-            self.waited += 1
-        patience = self.training.patience
-        self.stopped = patience is not None and self.waited >= patience
 
     def _state(self) -> dict[str, Tensor]:
         """The weights to evaluate and save: averaged ones where there is an average."""
@@ -392,7 +339,7 @@ class Trainer:
         groups: dict[str, Mapping[str, Tensor]] = {
             "model": self.model.state_dict(),
             "extras": self.extras.state_dict(),
-            "best": self.best,
+            "best": self.selection.weights,
             "average": self.average.average if self.average is not None else {},
             "means": self.means.sums,
         }
@@ -403,9 +350,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "records": len(self.history.records),
-            "best_loss": None if self.best_loss == float("inf") else self.best_loss,
-            "waited": self.waited,
-            "stopped": self.stopped,
+            **self.selection.facts(),
             "counts": self.means.counts,
             "policy": to_json(self.policy),
             "identity": self._identity(),
@@ -436,41 +381,31 @@ class Trainer:
         done = facts["step"] - facts["records"] * self.steps_per_epoch
         if not 0 <= done <= self.steps_per_epoch:
             raise ValueError("its steps and its records disagree")
-        self.best = groups["best"]
+        self.selection.restore(groups["best"], facts)
         self.means.counts = facts["counts"]
         self.means.sums = {name: groups["means"][name] for name in self.means.counts}
         self.step, self.seconds = facts["step"], facts["seconds"]
-        self.best_loss = float("inf") if facts["best_loss"] is None else facts["best_loss"]
-        self.waited, self.stopped = facts["waited"], facts["stopped"]
         policy = {name: value for name, value in facts["policy"].items() if name != "kind"}
         self.policy = Policy(**policy)
         self.history.rewind(facts["records"])
 
     def _identity(self) -> dict[str, Any]:
-        """What must not change between a run and its continuation."""
-        players = {
-            p.name: [type(p.optimizer).__name__, *(list(w.shape) for w in p.parameters)]
-            for p in self.players
-        }
         parts = {"model": self.model, "objective": self.objective, "training": self.training}
-        return {
-            **{f"{name} data": digest(part) for name, part in self.data.items()},
-            "players": players,
-            **{name: describe(part) for name, part in parts.items()},
-        }
+        return identity(self.data, self.players, parts)
 
     # --- speed -----------------------------------------------------------------------------------
 
     def _decide(self) -> Policy:
-        asked = self.training.speed
-        single = len(self.players) == 1 and self.objective is not None
-        return decide(
-            asked, device=self.device, steps=self.total, trial=self._trial if single else None
-        )
+        loss = self.objective if len(self.players) == 1 else None
+        trial = None if loss is None else self._trial
+        return decide(self.training.speed, device=self.device, steps=self.total, trial=trial)
 
-    def _trial(self, precision: str, compiled: bool) -> Callable[[], None]:
-        """A step on copies of model and optimiser, for timing."""
-        return trial_step(self, precision, compiled)
+    def _trial(self, precision: Precision, compiled: bool) -> Callable[[], None]:
+        assert self.objective is not None
+        train, training = self.data["train"], self.training
+        return trial_step(
+            self.model, self.objective, train, training, precision=precision, compiled=compiled
+        )
 
     def _note(self) -> str:
         assert self.policy is not None
@@ -480,74 +415,6 @@ class Trainer:
             f"{self.device} ({self.policy.reason})"
         )
 
-    @contextlib.contextmanager
-    def _threads(self) -> Iterator[None]:
-        before = torch.get_num_threads()
-        if self.training.speed.threads:
-            torch.set_num_threads(self.training.speed.threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-
     def _notify(self, event: str, *args: Any, **kwargs: Any) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*args, **kwargs)
-
-
-class _Compiled:
-    """A model whose evidence is computed by ``torch.compile``, sums included."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-        self.evidence = torch.compile(self._evidence, dynamic=False)
-
-    def _evidence(self, *args: Any, **kwargs: Any) -> Any:
-        evidence = self.model.evidence(*args, **kwargs)  # type: ignore[operator]
-        evidence.log_px  # noqa: B018  computed here so that it is fused
-        for node in evidence.nodes:
-            node.kl_elements  # noqa: B018
-        return evidence
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
-
-
-def trial_step(trainer: Trainer, precision: str, compiled: bool) -> Callable[[], None]:
-    """A function that makes one training step on a copy of the trainer's model."""
-    import copy
-
-    model = copy.deepcopy(trainer.model).train()
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    assert trainer.objective is not None
-    optimizer = trainer.training.optimizer.build(parameters)
-    player = Player("model", parameters, optimizer, trainer.objective, clip=trainer.training.clip)
-    fabric = Fabric(accelerator=trainer.device.type, devices=1, precision=precision)  # type: ignore[arg-type]
-    evidence_model = _Compiled(model) if compiled else model
-    train = trainer.data["train"]
-    index = torch.arange(min(trainer.training.batch_size, len(train)), device=trainer.device)
-
-    def step() -> None:
-        batch = train.batch(index, train=True)
-        with fabric.autocast():
-            train_step(
-                evidence_model,  # type: ignore[arg-type]
-                [[player]],
-                batch,
-                progress=Progress(0, trainer.total),
-                samples=trainer.samples,
-                backward=fabric.backward,
-            )
-
-    return step
-
-
-def seed_step(seed: int, step: int, device: torch.device) -> None:
-    """Seed torch's global generators from (seed, step), by a splitmix64 finaliser."""
-    mixed = (seed * 0x9E3779B97F4A7C15 + step + 1) & 0xFFFFFFFFFFFFFFFF
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-    mixed = (mixed ^ (mixed >> 31)) >> 1
-    torch.default_generator.manual_seed(mixed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(mixed)

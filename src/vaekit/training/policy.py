@@ -15,10 +15,11 @@ import torch
 
 from vaekit.spec import Spec, Within
 
-__all__ = ["Policy", "PolicySpec", "decide", "flush_denormals"]
+__all__ = ["Policy", "PolicySpec", "Precision", "cpu_threads", "decide", "flush_denormals"]
 
 Precision = Literal["32-true", "bf16-mixed"]
 COMPILE_SECONDS = 60.0
+FEWEST_STEPS = 5_000
 
 
 class PolicySpec(Spec, kind="policy/speed"):
@@ -57,12 +58,24 @@ def flush_denormals() -> Iterator[None]:
         torch.set_flush_denormal(was_on)
 
 
+@contextlib.contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Use ``count`` CPU threads inside the block; 0 leaves torch's choice."""
+    before = torch.get_num_threads()
+    if count:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def decide(
     asked: PolicySpec,
     *,
     device: torch.device,
     steps: int,
-    trial: Callable[[str, bool], Callable[[], None]] | None = None,
+    trial: Callable[[Precision, bool], Callable[[], None]] | None = None,
 ) -> Policy:
     """The policy for a run.
 
@@ -82,6 +95,10 @@ def decide(
         return Policy(precision, asked.compile == "on", f"{why}; compile {asked.compile} as asked")
     if trial is None:
         return Policy(precision, False, f"{why}; not compiled: several players")
+    if steps < FEWEST_STEPS:
+        return Policy(
+            precision, False, f"{why}; not compiled: the run is too short, {steps} steps"
+        )
     eager = _seconds_per_step(trial(precision, False))
     if steps * eager < 2 * COMPILE_SECONDS:
         why += "; not compiled: the run is too short to pay it back"

@@ -58,6 +58,7 @@ def settings():
             "epochs": 3,
             "batch_size": 8,
             "optimizer": Adam(lr=1e-2),
+            "lr_schedule": None,
             "checkpoint_seconds": 0.0,
             "speed": PolicySpec(precision="32-true", compile="off", threads=1),
         }

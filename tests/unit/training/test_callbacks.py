@@ -142,5 +142,7 @@ def test_without_tensorboard_the_extra_is_named(module, tmp_path, monkeypatch):
     for name in [n for n in sys.modules if n.startswith("torch.utils.tensorboard")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtraError, match=r"needs the package 'tensorboard'.*vaekit\[track\]"):
+    with pytest.raises(
+        MissingExtraError, match=r"needs the package 'tensorboard'.*vaekit\[track\]"
+    ):
         TensorBoard(tmp_path)

@@ -45,7 +45,7 @@ def test_groups_and_facts_come_back_as_they_were(path):
 
 
 def test_a_missing_file_is_said(path):
-    with pytest.raises(ArtifactError, match="no checkpoint. --resume takes the folder of a run"):
+    with pytest.raises(ArtifactError, match=r"no checkpoint. --resume takes the folder of a run"):
         load_checkpoint(path)
 
 
@@ -58,7 +58,9 @@ def test_a_truncated_file_is_refused(path, keep):
         load_checkpoint(path)
 
 
-@pytest.mark.parametrize("content", [b"not a checkpoint at all", b"\x80\x04\x95" * 50, b"\xff" * 64])
+@pytest.mark.parametrize(
+    "content", [b"not a checkpoint at all", b"\x80\x04\x95" * 50, b"\xff" * 64]
+)
 def test_other_files_are_refused(path, content):
     path.parent.mkdir()
     path.write_bytes(content)
@@ -69,7 +71,9 @@ def test_other_files_are_refused(path, content):
 def test_foreign_safetensors_are_refused(path):
     path.parent.mkdir()
     save_file({"w": torch.ones(2)}, path, metadata={"format": "pt"})
-    with pytest.raises(ArtifactError, match="not a vaekit checkpoint; expected vaekit-ch.*, got pt"):
+    with pytest.raises(
+        ArtifactError, match=r"not a vaekit checkpoint; expected vaekit-ch.*, got pt"
+    ):
         load_checkpoint(path)
 
 

@@ -10,7 +10,7 @@ from vaekit.distributions import shared_noise
 from vaekit.errors import ConfigError
 from vaekit.objectives import ELBO, Autoencoding, Cosine, Linear, Loss, Progress
 from vaekit.training import SGD, Adam, Callback, Player, Trainer, WeightAverage
-from vaekit.training.loop import seed_step
+from vaekit.training.seeding import seed_step
 
 
 def double(parts):
@@ -172,7 +172,9 @@ def test_every_epoch_has_the_gradient_norm_of_its_first_step_before_clipping(mak
     def remember(*args, **kwargs):
         loss = plain(*args, **kwargs)
         if trainer.model.training:
-            parts = torch.autograd.grad(loss.total, trainer.players[0].parameters, retain_graph=True)
+            parts = torch.autograd.grad(
+                loss.total, trainer.players[0].parameters, retain_graph=True
+            )
             norms.append(float(torch.cat([part.flatten() for part in parts]).norm()))
         return loss
 
@@ -199,12 +201,16 @@ def test_the_best_weights_are_kept(make_trainer, data):
     assert not trainer.model.training
 
 
-def test_without_held_out_data_the_last_weights_are_kept(make_trainer, make_model, data, same_weights):
+def test_without_held_out_data_the_last_weights_are_kept(
+    make_trainer, make_model, data, same_weights
+):
     model = make_model()
     trainer = make_trainer(model=model, parts={"train": data["train"]})
     last = {}
     state = model.state_dict()
-    trainer.callbacks.append(Watch(lambda _: last.update({k: v.clone() for k, v in state.items()})))
+    trainer.callbacks.append(
+        Watch(lambda _: last.update({k: v.clone() for k, v in state.items()}))
+    )
     history = trainer.fit()
     assert all(torch.equal(value, last[name]) for name, value in model.state_dict().items())
     assert "valid_loss" not in history.last
@@ -327,7 +333,7 @@ def test_a_contraction_penalty_can_be_validated(make_trainer):
     )
 
 
-# --- several players -------------------------------------------------------------------------------
+# --- several players -------------------------------------------------------------------------
 
 
 def test_two_players_are_the_two_loops_written_by_hand(make_model, data, settings):
@@ -335,7 +341,10 @@ def test_two_players_are_the_two_loops_written_by_hand(make_model, data, setting
     model = make_model().double()
     by_hand = copy.deepcopy(model)
     train = double(data)["train"]
-    parts = lambda m: [[*m.encoder.parameters(), *m.posterior.parameters()], [*m.decoder.parameters()]]  # noqa: E731
+
+    def parts(m):
+        return [[*m.encoder.parameters(), *m.posterior.parameters()], [*m.decoder.parameters()]]
+
     objectives = [ELBO(beta=2.0), ELBO(beta=0.5)]
     players = [
         Player(name, weights, Adam(lr=lr).build(weights), objective)
@@ -356,7 +365,9 @@ def test_two_players_are_the_two_loops_written_by_hand(make_model, data, setting
                 seed_step(0, step, torch.device("cpu"))
                 loss = minus_elbo(by_hand, train.x[index], beta)
                 gradients.append(torch.autograd.grad(loss, weights))
-            for optimizer, weights, grads in zip(optimizers, parts(by_hand), gradients, strict=True):
+            for optimizer, weights, grads in zip(
+                optimizers, parts(by_hand), gradients, strict=True
+            ):
                 for weight, gradient in zip(weights, grads, strict=True):
                     weight.grad = gradient
                 optimizer.step()
@@ -376,9 +387,7 @@ def test_each_players_learning_rate_follows_the_schedule(make_model, data, setti
     watch = Watch(lambda _: seen.append([p.optimizer.param_groups[0]["lr"] for p in players]))
     schedule = Linear(start=0.0, end=1.0, over=0.5)
     training = settings(lr_schedule=schedule, epochs=1)
-    Trainer(
-        model, data, training, rounds=[players], callbacks=[watch], accelerator="cpu"
-    ).fit()
+    Trainer(model, data, training, rounds=[players], callbacks=[watch], accelerator="cpu").fit()
     assert seen == [[0.0, 0.0], [1e-2, 1e-3], [1e-2, 1e-3]]
 
 

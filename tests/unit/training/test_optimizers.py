@@ -35,7 +35,10 @@ def test_it_trains_a_model(kind, make_trainer):
 @pytest.mark.parametrize(
     ("spec", "reference"),
     [
-        (Adam(lr=0.02, beta1=0.8, beta2=0.95, eps=1e-6), (torch.optim.Adam, 0.02, 0.8, 0.95, 1e-6)),
+        (
+            Adam(lr=0.02, beta1=0.8, beta2=0.95, eps=1e-6),
+            (torch.optim.Adam, 0.02, 0.8, 0.95, 1e-6),
+        ),
         (AdamW(lr=0.02, weight_decay=0.3), (torch.optim.AdamW, 0.02, 0.9, 0.999, 1e-8)),
         (Adamax(lr=0.02, beta1=0.7), (torch.optim.Adamax, 0.02, 0.7, 0.999, 1e-8)),
     ],

@@ -150,7 +150,7 @@ def everything(trainer):
     """All tensors that a run leaves behind."""
     kept = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
     kept |= {f"extras.{k}": v for k, v in trainer.extras.state_dict().items()}
-    kept |= {f"best.{k}": v for k, v in trainer.best.items()}
+    kept |= {f"best.{k}": v for k, v in trainer.selection.weights.items()}
     if trainer.average is not None:
         kept |= {f"average.{k}": v for k, v in trainer.average.average.items()}
     for player in trainer.players:
@@ -187,13 +187,17 @@ def test_resuming_from_every_checkpoint_is_bit_identical(name, cases, reference,
         assert differences(expected, everything(trainer)) == [], folder.name
         assert without_seconds(history.records) == records, folder.name
         assert without_seconds(read_history(folder / HISTORY)) == records, folder.name
-        assert [list(record) for record in history.records][-1][:3] == ["epoch", "step", "loss"] or (
-            name == "two players"
-        )
+        assert [list(record) for record in history.records][-1][:3] == [
+            "epoch",
+            "step",
+            "loss",
+        ] or (name == "two players")
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_chains_of_interruptions_are_bit_identical(name, cases, reference, tmp_path, without_seconds):
+def test_chains_of_interruptions_are_bit_identical(
+    name, cases, reference, tmp_path, without_seconds
+):
     """Ctrl-C after every single step, each time in what would be a new process."""
     expected, records, _ = reference(name)
     folder, step, resume = tmp_path / "chain", 1, False
@@ -211,9 +215,7 @@ def test_chains_of_interruptions_are_bit_identical(name, cases, reference, tmp_p
     assert without_seconds(read_history(folder / HISTORY)) == records
 
 
-def test_ctrl_c_between_two_checkpoints_loses_nothing(
-    make_trainer, tmp_path, without_seconds
-):
+def test_ctrl_c_between_two_checkpoints_loses_nothing(make_trainer, tmp_path, without_seconds):
     """Nothing is on disk yet when it comes."""
     whole = make_trainer(tmp_path / "whole", checkpoint_seconds=1e6)
     records = without_seconds(whole.fit().records)
@@ -252,9 +254,7 @@ def test_a_real_ctrl_c_waits_until_the_step_is_whole(
     whole = make_trainer(tmp_path / "whole", objective=quiet)
     records = without_seconds(whole.fit().records)
     folder = tmp_path / "run"
-    first = make_trainer(
-        folder, objective=interrupting(at, where=where), checkpoint_seconds=1e6
-    )
+    first = make_trainer(folder, objective=interrupting(at, where=where), checkpoint_seconds=1e6)
     with pytest.raises(KeyboardInterrupt):
         first.fit()
     assert first.step == (at if where == "train" else 3 * at)
@@ -322,7 +322,7 @@ def test_half_written_files_of_killed_runs_are_removed(make_trainer, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT, HISTORY}
 
 
-# --- what cannot be resumed --------------------------------------------------------------------------
+# --- what cannot be resumed ------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -355,10 +355,12 @@ def test_other_settings_are_refused_by_name(make_trainer, stopped, changes, name
 
 def test_another_model_is_refused(make_trainer, make_model, stopped):
     other = make_model(likelihood=Gaussian(scale="shared"))
-    with pytest.raises(ArtifactError, match="a run with another players.model"):
+    with pytest.raises(ArtifactError, match=r"a run with another players.model"):
         make_trainer(stopped, model=other).fit(resume=True)
     same_size = make_model(likelihood=Gaussian(scale=2.0))
-    with pytest.raises(ArtifactError, match="another model.likelihood.scale; expected 1.0, got 2"):
+    with pytest.raises(
+        ArtifactError, match=r"another model.likelihood.scale; expected 1.0, got 2"
+    ):
         make_trainer(stopped, model=same_size).fit(resume=True)
 
 

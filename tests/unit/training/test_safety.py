@@ -31,7 +31,9 @@ def is_finite(state):
 def test_a_nan_names_the_epoch_and_the_remedy(make_trainer, tmp_path, at, epoch, seconds):
     trainer = make_trainer(tmp_path, objective=exploding(at), checkpoint_seconds=seconds)
     good = f"weights of epoch {epoch - 1}" if epoch > 1 else "first weights"
-    message = f"epoch {epoch}, .*no longer a finite.*got loss. The {good} are kept; lower the learn"
+    message = (
+        f"epoch {epoch}, .*no longer a finite.*got loss. The {good} are kept; lower the learn"
+    )
     with pytest.raises(NumericalError, match=message):
         trainer.fit()
 
@@ -46,7 +48,9 @@ def test_the_last_good_weights_are_in_the_model_and_the_checkpoint(
     shorter.training = shorter.training.replace(epochs=2)
     shorter.total = 9
     shorter.fit()
-    same = zip(trainer.model.state_dict().values(), shorter.model.state_dict().values(), strict=True)
+    same = zip(
+        trainer.model.state_dict().values(), shorter.model.state_dict().values(), strict=True
+    )
     assert all(torch.equal(one, other) for one, other in same)
     assert not trainer.model.training
     groups, facts = load_checkpoint(tmp_path / CHECKPOINT)
@@ -73,7 +77,7 @@ def test_the_message_names_the_epoch_of_the_best_weights(make_trainer):
         return Loss(total, {"loss": total})
 
     objective.calls = 0
-    with pytest.raises(NumericalError, match="epoch 5, .*weights of epoch 2 are kept"):
+    with pytest.raises(NumericalError, match=r"epoch 5, .*weights of epoch 2 are kept"):
         make_trainer(objective=objective, epochs=6).fit()
 
 
@@ -101,7 +105,7 @@ def test_a_learning_rate_that_is_far_too_large_is_caught(make_trainer, tmp_path)
 def test_data_that_explodes_is_caught(make_trainer, data, tmp_path):
     huge = data["train"].subset(torch.arange(22))
     huge.x = huge.x * 1e25
-    with pytest.raises(NumericalError, match="epoch 1, .*The first weights are kept"):
+    with pytest.raises(NumericalError, match=r"epoch 1, .*The first weights are kept"):
         make_trainer(tmp_path, parts={"train": huge}).fit()
 
 
