@@ -284,7 +284,7 @@ def spec_from_text(text: str, *, role: str) -> Spec:
                 where=text,
                 remedy=did_you_mean(key, _hints(cls)),
             )
-        fields[key] = parse_value(value)
+        fields[key] = _or_word_none(parse_value(value), _hints(cls)[key])
     return _construct(cls, fields)
 
 
@@ -311,7 +311,13 @@ def replace_at(spec: Spec, path: str, value: Any) -> Spec:
     role = _role_of(known[head])
     if role and isinstance(value, str):
         value = spec_from_text(value, role=role)
-    return spec.replace(**{head: value})
+    return spec.replace(**{head: _or_word_none(value, known[head])})
+
+
+def _or_word_none(value: Any, hint: Any) -> Any:
+    """The word ``none`` is read as None, but for some fields it is one of the choices."""
+    chosen = value is None and typing.get_origin(hint) is Literal
+    return "none" if chosen and "none" in typing.get_args(hint) else value
 
 
 # --- checking values against annotations --------------------------------------------------------

@@ -61,7 +61,9 @@ def table(tmp_path_factory, answer):
     folder = tmp_path_factory.mktemp("cli")
     path = folder / "flowers.csv"
     rows = ["length,width,kind"]
-    rows += [f"{i % 7 + 0.1 * (i % 3):.1f},{i % 5 - 0.2 * (i % 4):.1f},k{i % 2}" for i in range(80)]
+    rows += [
+        f"{i % 7 + 0.1 * (i % 3):.1f},{i % 5 - 0.2 * (i % 4):.1f},k{i % 2}" for i in range(80)
+    ]
     path.write_text("\n".join(rows) + "\n")
     words = ("--label", "kind", "--latent-dim", "1")
     said = answer("train", path, *QUICK, *words, "--out", folder / "run")

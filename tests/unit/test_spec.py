@@ -368,6 +368,18 @@ def test_spec_from_text():
     assert made == Plain(width=5, hidden=(9, 8), mode="slow")
 
 
+class Choosy(Spec, kind="test/choosy"):
+    norm: Literal["none", "group"] = "group"
+    limit: int | None = 3
+
+
+def test_none_is_a_word_where_it_is_one_of_the_choices():
+    assert spec_from_text("choosy:norm=none:limit=none", role="test") == Choosy("none", None)
+    assert replace_at(Choosy(), "norm", parse_value("none")) == Choosy("none", 3)
+    with pytest.raises(ConfigError, match=r"test/choosy\.norm: not one of the choices"):
+        Choosy(norm=None)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -2,7 +2,7 @@
 
 import builtins
 import json
-import pickle
+import pickle  # noqa: TID251 - made to raise
 from typing import Annotated, Any
 
 import pytest
@@ -32,9 +32,7 @@ from vaekit.training import Adam
 IMAGE = (1, 8, 8)
 DIGITS = DataCodec(x=ImageCodec(height=8, width=8, high=16.0))
 TABLE = DataCodec(x=ArrayCodec(shape=(5,), columns=("a", "b", "c", "d", "e")))
-CONDITIONAL = DataCodec(
-    x=ImageCodec(height=8, width=8, high=16.0), context=ArrayCodec(shape=(3,))
-)
+CONDITIONAL = DataCodec(x=ImageCodec(height=8, width=8, high=16.0), context=ArrayCodec(shape=(3,)))
 SMALL = MLP(hidden=(6,))
 LIKELIHOODS = [
     Bernoulli(),

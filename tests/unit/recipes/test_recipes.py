@@ -153,12 +153,14 @@ def test_the_data_decides_what_the_recipe_leaves_open():
 
 
 def test_an_unknown_recipe():
-    with pytest.raises(ConfigError, match="unknown recipe 'sigmavae'.*[Dd]id you mean 'sigma-vae'"):
+    with pytest.raises(
+        ConfigError, match=r"unknown recipe 'sigmavae'.*[Dd]id you mean 'sigma-vae'"
+    ):
         compose("sigmavae", HINT)
 
 
 def test_a_conditional_recipe_needs_a_context():
-    with pytest.raises(ConfigError, match="needs a context.*--context labels"):
+    with pytest.raises(ConfigError, match=r"needs a context.*--context labels"):
         compose("conditional-vae", HINT)
     model = compose("conditional-vae", CONDITIONAL).model
     assert model.prior == ConditionalNormal()
@@ -237,7 +239,7 @@ def test_one_outsider_replaces_one_part_by_name():
     composition = replace_at(compose("vae", HINT), "model.prior", "test-wide:scale=3")
     assert composition.model.prior == Wide(scale=3.0)
     assert composition.objective == ELBO()
-    with pytest.raises(ConfigError, match="between 0.001 and 1000"):
+    with pytest.raises(ConfigError, match=r"between 0.001 and 1000"):
         replace_at(composition, "model.prior.scale", -1)
 
 

@@ -73,7 +73,7 @@ def test_a_baseline_is_fitted_on_the_rows_of_the_run(runs):
 
 
 def test_an_unknown_baseline_is_refused_first(tmp_path):
-    with pytest.raises(ConfigError, match="unknown baseline 'pcaa'.*[Dd]id you mean 'pca'"):
+    with pytest.raises(ConfigError, match=r"unknown baseline 'pcaa'.*[Dd]id you mean 'pca'"):
         compare_runs([tmp_path / "nothing"], ["pcaa"])
 
 

@@ -217,7 +217,7 @@ def test_data_that_changed_since_is_refused(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         start_run(run, tmp_path / "run", callbacks=[Stop(1, KeyboardInterrupt())])
     np.savez(path, x=x + 1 + x**2)
-    with pytest.raises(ArtifactError, match="another (train|validation|test) data"):
+    with pytest.raises(ArtifactError, match=r"another (train|validation|test) data"):
         resume_run(tmp_path / "run")
 
 

@@ -1,0 +1,100 @@
+"""Each experiment runs in a small version and shows what it is meant to show."""
+
+import importlib
+import json
+
+import pytest
+from PIL import Image
+
+PAGES = {
+    "mnist_2d": ({"latent_plane", "one_point", "grid"}, {"metrics"}),
+    "kl_weight": (
+        {
+            "sweep",
+            *(
+                f"{regime}_{kind}"
+                for regime in (
+                    "over_regularised",
+                    "useful",
+                    "autoencoder_like",
+                    "plain_autoencoder",
+                )
+                for kind in ("scatter", "grid", "interpolations")
+            ),
+        },
+        {"sweep", "weights"},
+    ),
+    "pca_equivalence": ({"explained_variance"}, {"comparison"}),
+}
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def made(request, tmp_path_factory):
+    """An experiment's name, its folder, and its results as JSON."""
+    folder = tmp_path_factory.mktemp("results") / request.param
+    module = importlib.import_module(f"experiments.{request.param}")
+    assert module.main(["--small", "--out", str(folder)]) == folder
+    return request.param, folder, json.loads((folder / "results.json").read_text())
+
+
+def test_tables_and_pictures(made):
+    name, folder, results = made
+    pictures, tables = PAGES[name]
+    assert {path.stem for path in folder.glob("*.png")} == pictures
+    page = (folder / "README.md").read_text()
+    for picture in pictures:
+        assert f"({picture}.png)" in page
+        with Image.open(folder / f"{picture}.png") as image:
+            assert min(image.size) > 100
+    for table in tables:
+        assert results[table]
+        assert all(f" {column} |" in page for column in results[table][0])
+    assert results["seconds"] > 0
+    assert str(folder.parent) not in page
+
+
+def test_values(made):
+    name, _, results = made
+    {"mnist_2d": check_mnist, "kl_weight": check_weights, "pca_equivalence": check_pca}[name](
+        results
+    )
+
+
+def check_mnist(results):
+    rows = {row["metric"].split(",")[0].split(" (")[0]: row for row in results["metrics"]}
+    elbo, log_p = rows["ELBO"]["vaekit"], rows["log p(x)"]["vaekit"]
+    assert -60 < elbo < log_p < 0
+    assert 0.1 < rows["5-NN accuracy on the 2-d codes"]["vaekit"] <= 1
+    assert rows["5-NN accuracy on the 2-d codes"]["PCA-2"] > 0.4
+    assert 0 < rows["mean squared error"]["PCA-2"] < rows["mean squared error"]["vaekit"] < 0.3
+
+
+def check_weights(results):
+    *sweep, plain = results["sweep"]
+    betas = [row["beta"] for row in sweep]
+    assert betas == sorted(betas)
+    rates = [row["rate"] for row in sweep]
+    assert rates == sorted(rates, reverse=True)  # a heavier rate is a smaller rate
+    assert sweep[0]["mse"] < sweep[-1]["mse"]
+    assert sweep[-1]["rate"] < 0.1
+    assert plain["beta"] is None
+    assert plain["rate"] is None
+    weights = {row["published weight"]: row["beta"] for row in results["weights"]}
+    assert weights["0.0008 averaged"] == pytest.approx(0.0008 * 64 / 2)
+    assert weights["0.0008 summed"] == pytest.approx(0.0008 * 64 / 2 * 128)
+
+
+def check_pca(results):
+    for row in results["comparison"]:
+        assert row["largest angle, VAE"] < 0.02
+        assert 0 <= row["difference"] < 0.05
+        assert row["mse, PCA"] <= row["mse, autoencoder"] < 1.03 * row["mse, PCA"]
+        assert row["log p(x), linear VAE"] <= row["log p(x), probabilistic PCA"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_help_says_how_to_make_it_small(name, capsys):
+    module = importlib.import_module(f"experiments.{name}")
+    with pytest.raises(SystemExit, match="0"):
+        module.main(["--help"])
+    assert "--small" in capsys.readouterr().out
