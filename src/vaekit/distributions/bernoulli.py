@@ -14,7 +14,6 @@ from vaekit.distributions.noise import uniform
 __all__ = ["Bernoulli"]
 
 
-
 class Bernoulli(Density):
     r"""Independent binary values with ``p(x = 1) = sigmoid(logits)``; a mass, in nats.
 
@@ -42,7 +41,7 @@ class Bernoulli(Density):
 
     def log_prob_elements(self, value: Tensor) -> Tensor:  # noqa: D102
         logits, value = torch.broadcast_tensors(self.logits, value.to(self.logits.dtype))
-        return -F.binary_cross_entropy_with_logits(logits, value, reduction="none")
+        return F.binary_cross_entropy_with_logits(logits, value, reduction="none").neg_()
 
     def sample(self, shape: Sequence[int] = ()) -> Tensor:
         """Zeros and ones of shape ``(*shape, *batch, *event)``."""

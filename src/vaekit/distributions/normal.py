@@ -135,7 +135,8 @@ class TriangularNormal(Density):
 
 @register_kl(Normal, StandardNormal)
 def _(q: Normal, p: StandardNormal) -> Tensor:
-    return 0.5 * (q.scale.square() + q.loc.square() - 1) - q.log_scale
+    second_moment = torch.addcmul(q.loc.square(), q.scale, q.scale)
+    return torch.add(-0.5 - q.log_scale, second_moment, alpha=0.5)
 
 
 @register_kl(Normal, Normal)

@@ -169,7 +169,7 @@ class VAEModel(nn.Module):
         flat_c = None if c is None else c.expand(*lead, c.shape[-1]).reshape(-1, c.shape[-1])
         params = call_network(self.decoder, flat_z, flat_c)
         self._check(params, self.likelihood.params_shape, "the decoder's output")
-        params = widen(params.unflatten(0, lead) if len(lead) > 1 else params)
+        params = widen(params.reshape(*lead, *params.shape[1:]) if len(lead) > 1 else params)
         return self.likelihood(params, x=x)
 
     def evidence(

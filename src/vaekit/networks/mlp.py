@@ -128,6 +128,5 @@ class DenseDecoder(nn.Module):
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         r"""Likelihood parameters of shape (N, \*params)."""
         h = z.flatten(1)
-        return self.layers(h if c is None else torch.cat([h, c], -1)).unflatten(
-            1, self.params_shape
-        )
+        params = self.layers(h if c is None else torch.cat([h, c], -1))
+        return params.reshape(len(h), *self.params_shape)

@@ -63,11 +63,12 @@ class ELBO(Objective, kind="objective/elbo"):
         rates = [k.sum() for k in kl]
         rate = sum(rates[1:], rates[0]) if rates else torch.zeros_like(distortion)
         charged = self._charged(kl, rates, rate) if self.free_bits and kl else rate
-        total = distortion + beta * charged
+        total = torch.add(distortion, charged, alpha=beta)
         for penalty in evidence.penalties.values():
             total = total + penalty
         terms = {"loss": total, "distortion": distortion, "rate": rate, **evidence.penalties}
-        return Loss(total, terms | {"kl": torch.cat(kl) if kl else rate.expand(1)})
+        terms["kl"] = kl[0] if len(kl) == 1 else torch.cat([*kl, rate.new_zeros(0)])
+        return Loss(total, terms)
 
     def _charged(self, kl: list[Tensor], rates: list[Tensor], rate: Tensor) -> Tensor:
         """The rate with λ nats free where ``per`` says."""
