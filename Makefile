@@ -31,7 +31,7 @@ check: $(TEST) ## lint, format and types, changing nothing
 	$(BIN)/mypy
 
 unit: $(TEST) ## the tests, the doctests and the architecture test
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 docs: $(TEST) ## build the documentation into site/, warnings are errors
 	$(BIN)/mkdocs build --strict

@@ -35,7 +35,6 @@ from vaekit.tasks import (
     prepare_data,
     start_run,
 )
-from vaekit.training import Training
 
 BATCH = 128
 WEIGHTS = (8e-4, 5e-5, 1e-8)
@@ -43,10 +42,10 @@ STEPS = 12
 
 
 def betas(small: bool) -> list[float]:
-    """Five decades, 1e-3.5 … 1e1.5, and the β of the smallest published weight."""
+    """Five decades, 10^-3.33 … 10^1.67, and a β near that of the smallest published weight."""
     if small:
         return [1e-3, 1e-1, 1e1]
-    return [4e-6, *(10 ** (exponent / 4) for exponent in range(-14, 7))]
+    return [4e-6, *(10 ** (exponent / 3) for exponent in range(-10, 6))]
 
 
 def main(words: list[str] | None = None) -> Path:
@@ -56,7 +55,7 @@ def main(words: list[str] | None = None) -> Path:
     data = DataSpec(source=source)
     prepared = prepare_data(data)
     results = Results("kl_weight", options.out, title="How heavy should the rate be?")
-    folder, epochs = scratch(), 2 if options.small else 6
+    folder, epochs = scratch(), 2 if options.small else 5
     rows, scenes = [], {}
     for beta in betas(options.small):
         scene, row = measure(data, prepared, folder / f"beta-{beta:.1e}", beta=beta, epochs=epochs)
@@ -77,7 +76,7 @@ def measure(
     parts: dict[str, Any] = {"latent_dim": 2, "encoder": MLP(), "likelihood": Gaussian(scale=1.0)}
     objective: Any = Autoencoding() if beta is None else ELBO(beta=beta)
     model = FlatVAE(**parts, **({"posterior": Point()} if beta is None else {}))
-    training = Training(epochs=epochs, batch_size=BATCH)
+    training = Composition().training.replace(epochs=epochs, batch_size=BATCH)
     run = Run(data, Composition(model, objective, training))
     artifact = start_run(run, folder, prepared=prepared)
     metrics = evaluate_run(folder, samples=1, prepared=prepared)

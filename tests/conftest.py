@@ -12,7 +12,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 
 mpl.use("Agg")
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # the tests are small, and machines are shared
 hypothesis.settings.register_profile("vaekit", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("vaekit")
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from vaekit.errors import ConfigError, DataError, NotFittedError, ShapeError
-from vaekit.metrics import active_units, blank_metrics, knn_accuracy, put_mean, squared_error
+from vaekit.metrics import active_units, blank_metrics, put_accuracy, put_mean, squared_error
 
 __all__ = ["Floats", "LinearRepresentation", "Representation", "as_rows", "summarise"]
 
@@ -226,7 +226,7 @@ def summarise(
         found["notes"].append("log_marginal is exact")
     if train_labels is not None and test_labels is not None:
         train_codes = representation.encode(train)
-        found["knn_accuracy"] = knn_accuracy(train_codes, train_labels, codes, test_labels)
+        put_accuracy(found, train_codes, train_labels, codes, test_labels)
     return found
 
 

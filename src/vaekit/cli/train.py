@@ -15,6 +15,8 @@ from vaekit.errors import ConfigError
 
 __all__ = ["train"]
 
+RECIPE = "vae"
+
 
 def train(  # noqa: PLR0913  one parameter per option
     data: Annotated[
@@ -24,7 +26,7 @@ def train(  # noqa: PLR0913  one parameter per option
             "or openml:NAME."
         ),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="A named variant; see: vaekit recipes.")] = "vae",
+    recipe: Annotated[str, typer.Option(help="A named variant; see: vaekit recipes.")] = RECIPE,
     latent_dim: Annotated[int | None, typer.Option(help="Dimension of the code.")] = None,
     hidden: Annotated[
         str | None, typer.Option(help="Widths of dense layers from data to code, e.g. 256,128.")
@@ -66,10 +68,8 @@ def train(  # noqa: PLR0913  one parameter per option
     """
     with handled(as_json=as_json):
         if resume is not None:
-            if data is not None or settings or out is not None:
-                raise ConfigError(
-                    "--resume continues a run as it was begun", remedy="give the folder alone"
-                )
+            _require_alone(data, recipe, hidden, likelihood, beta, label, context, settings, out)
+            _require_alone(latent_dim, epochs, batch_size, lr, seed, patience)
             result = _finish(resume, _resume(resume, tensorboard), samples)
         else:
             if data is None:
@@ -90,6 +90,14 @@ def train(  # noqa: PLR0913  one parameter per option
             _start(run, folder, prepared, tensorboard)
             result = _finish(folder, prepared, samples)
         emit(result, summary(result), as_json=as_json)
+
+
+def _require_alone(*given: Any) -> None:
+    """Refuse what a continued run would ignore."""
+    if any(value not in (None, RECIPE, []) for value in given):
+        raise ConfigError(
+            "--resume continues a run as it was begun", remedy="give the folder alone"
+        )
 
 
 def _compose(

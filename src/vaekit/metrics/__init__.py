@@ -1,6 +1,12 @@
 """What to measure of a model: likelihoods, rate and distortion, reconstructions, codes."""
 
-from vaekit.metrics.evaluate import KEYS, blank_metrics, evaluate_model, put_mean
+from vaekit.metrics.evaluate import (
+    KEYS,
+    blank_metrics,
+    evaluate_model,
+    put_accuracy,
+    put_mean,
+)
 from vaekit.metrics.likelihood import (
     Scores,
     bits_per_dim,
@@ -38,6 +44,7 @@ __all__ = [
     "mse",
     "posterior_means",
     "psnr",
+    "put_accuracy",
     "put_mean",
     "rate_by_dimension",
     "rate_distortion",

@@ -23,7 +23,7 @@ from vaekit.metrics.scored import (
     why_no_density,
 )
 
-__all__ = ["KEYS", "blank_metrics", "evaluate_model", "put_mean"]
+__all__ = ["KEYS", "blank_metrics", "evaluate_model", "put_accuracy", "put_mean"]
 
 KEYS = (
     "n",
@@ -100,6 +100,7 @@ def evaluate_model(
     return found
 
 
+NEIGHBOURS = 5
 GREY = (
     "grey values in [0, 1] under a Bernoulli likelihood: log p(x|z) is a cross-entropy, the "
     "expected log-likelihood under dynamic binarisation, and not a density of x"
@@ -133,6 +134,17 @@ def put_mean(found: dict[str, Any], name: str, values: Tensor) -> None:
     """Put the mean of per-row ``values`` and its standard error (None for one row) in a table."""
     mean, error = mean_and_error(values)
     found[name], found[f"{name}_error"] = mean, None if math.isnan(error) else error
+
+
+def put_accuracy(
+    found: dict[str, Any], train_codes: Any, train_labels: Any, codes: Any, labels: Any
+) -> None:
+    """Put the 5-NN accuracy of codes in a table, or a note where too few rows can vote."""
+    if len(train_codes) < NEIGHBOURS:
+        few = f"it needs {NEIGHBOURS} training rows, got {len(train_codes)}"
+        found["notes"].append(f"no knn_accuracy: {few}")
+        return
+    found["knn_accuracy"] = knn_accuracy(train_codes, train_labels, codes, labels, NEIGHBOURS)
 
 
 def _measure(model: Scorable, batch: Batch, samples: int, seed: int, first_row: int) -> _Rows:
@@ -191,7 +203,7 @@ def _put_accuracy(
         found["notes"].append("no knn_accuracy: it needs classes in training and evaluated rows")
         return
     means = torch.cat([r.means for r in rows])
-    found["knn_accuracy"] = knn_accuracy(torch.cat(codes), train_labels, means, test_labels)
+    put_accuracy(found, torch.cat(codes), train_labels, means, test_labels)
 
 
 def _classes(labels: list[Tensor | None]) -> Tensor | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import threading
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from vaekit.files import write_bytes
 from vaekit.plots.style import DPI
 
-__all__ = ["save", "to_png", "write_whole"]
+__all__ = ["save", "to_png"]
 
 
 def to_png(figure: Figure) -> bytes:
@@ -43,17 +43,4 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     Returns:
         The path written.
     """
-    return write_whole(path, to_png(figure))
-
-
-def write_whole(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Write a file so that a reader sees the old content or the new, never a part of it."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return target
+    return write_bytes(Path(path), to_png(figure))

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from vaekit.files import write_bytes
 from vaekit.plots.metric import Metric, MetricRow, read_metrics
 from vaekit.plots.numbers import number
-from vaekit.plots.save import write_whole
 from vaekit.report.gallery import Exhibit, Source, gallery
 from vaekit.report.html import Html, element, join, text
 from vaekit.report.tables import Table, facts_list, metrics_table, table
@@ -77,7 +77,7 @@ def build_report(  # noqa: PLR0913
             _facts(facts or {}),
         ]
     )
-    return write_whole(path, _page(title, body).encode("utf-8"))
+    return write_bytes(Path(path), _page(title, body).encode("utf-8"))
 
 
 def _page(title: str, body: Html) -> str:

@@ -212,6 +212,8 @@ def _baseline_figures(scene: Scene) -> Iterator[Drawn]:
         return
     rows = next(iter(scene.train.batches(MOST_ROWS))).x.numpy()
     most = min(len(rows), rows[0].size, 50)
+    if not np.ptp(rows, axis=0).any():
+        return  # one training row, or all the same: there are no principal components
     full = PCA(latent_dim=most).build().fit(rows)
     caption = (
         "Share of the variance on each principal component, and in all: the linear yardstick."

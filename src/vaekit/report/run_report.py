@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,17 +50,20 @@ def report_run(
         facts=_facts(folder),
         metrics=_rows(metrics, pca),
         figures=[(p.title, p.caption, p.path) for p in pictures],
-        warnings=[*_warnings(artifact), *metrics.get("notes", [])],
-        commands=[
-            text
-            for text in (command, f"vaekit evaluate {folder} --samples {metrics['samples']}")
-            if text
+        warnings=[
+            *_warnings(artifact),
+            *metrics.get("notes", []),
+            *([pca["problem"]] if "problem" in pca else []),
         ],
+        commands=[text for text in (command, _again(folder, metrics)) if text],
     )
 
 
 def compare_with_pca(artifact: Artifact, data: TensorData, train: TensorData) -> dict[str, Any]:
-    """PCA of the same dimension on the same rows; its density only where ours is one too."""
+    """PCA of the same dimension on the same rows; its density only where ours is one too.
+
+    Where the training rows do not vary there is no PCA, and ``problem`` says so.
+    """
     batch, rows = _all(data), _all(train)
     k = min(artifact.model.latent_shape[0], rows.x[0].numel(), len(rows.x))
     density = (
@@ -70,7 +74,10 @@ def compare_with_pca(artifact: Artifact, data: TensorData, train: TensorData) ->
             return _measured(PPCA(latent_dim=k).build(), rows, batch) | {"name": f"PPCA-{k}"}
         except (ConfigError, DataError):
             pass  # k directions hold all there is: no noise is left, and there is no density
-    return _measured(PCA(latent_dim=k).build(), rows, batch) | {"name": f"PCA-{k}"}
+    try:
+        return _measured(PCA(latent_dim=k).build(), rows, batch) | {"name": f"PCA-{k}"}
+    except DataError as error:  # one training row, or all the same: the model stands alone
+        return {"name": f"PCA-{k}", "problem": f"no comparison with PCA: {error}"}
 
 
 def _measured(baseline: Any, rows: Any, batch: Any) -> dict[str, Any]:
@@ -101,6 +108,14 @@ def _rows(metrics: Mapping[str, Any], pca: Mapping[str, Any]) -> list[Metric]:
         for name, key, unit, better in wanted
         if metrics.get(key) is not None
     ]
+
+
+def _again(folder: Path, metrics: Mapping[str, Any]) -> str:
+    """The command that measures the run again."""
+    words = ["vaekit", "evaluate", str(folder)]
+    if metrics.get("samples") is not None:
+        words += ["--samples", str(metrics["samples"])]
+    return shlex.join(words)
 
 
 def _subtitle(artifact: Artifact, prepared: Prepared) -> str:

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from vaekit.data.checks import require_finite
-from vaekit.distributions import shared_noise
-from vaekit.errors import ConfigError, DataError
+from vaekit.errors import ConfigError, ShapeError
 from vaekit.metrics import log_marginal
 from vaekit.models import VAEModel
 
@@ -91,12 +90,12 @@ class ModelRepresentation:
         """Importance-sampled log p(x) in nats, shape (n,); None where there is no density."""
         if not self.model.has_density:
             return None
-        rows = _rows(x)
-        with shared_noise(0):
-            return _array(log_marginal(self.model, rows, c, samples=self.samples))
+        return _array(log_marginal(self.model, _rows(x), c, samples=self.samples))
 
     def _batches(self, x: ArrayLike, c: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
         rows = _rows(x)
+        if c is not None and len(c) != len(rows):
+            raise ShapeError("one context for each row", expected=len(rows), got=len(c))
         contexts = [None] * len(rows) if c is None else c.split(self.batch_size)
         yield from zip(rows.split(self.batch_size), contexts, strict=False)
 
@@ -105,18 +104,6 @@ def _rows(x: ArrayLike) -> Tensor:
     values = np.asarray(x)
     require_finite(values, where="rows for the model")
     return torch.from_numpy(np.ascontiguousarray(values, np.float32))
-
-
-def _model_units(x: ArrayLike) -> Tensor:
-    values = torch.as_tensor(np.asarray(x))
-    if not values.is_floating_point():
-        raise DataError(
-            "these rows are not in model units",
-            expected="floating-point numbers",
-            got=values.dtype,
-            remedy="pass codec.to_model(codec.encode(rows))",
-        )
-    return values.float()
 
 
 def _array(values: Tensor) -> Floats:

@@ -85,7 +85,8 @@ def start_run(
         )
     prepared = prepared or prepare_data(run.data)
     build_model(run.composition, prepared)
-    write_json(folder / RUN, {"run": to_json(run), "command": command})
+    facts = {"command": command, "data_sha256": prepared.raw.fingerprint}
+    write_json(folder / RUN, {"run": to_json(run), **facts})
     return train_run(run, folder, prepared=prepared, callbacks=callbacks, command=command)
 
 
@@ -123,7 +124,12 @@ def train_run(
     callbacks: Sequence[Callback] = (),
     command: str = "",
 ) -> Artifact:
-    """Train (on) and save; the model of the best held-out loss becomes the artifact."""
+    """Train (on) and save; the model of the best held-out loss becomes the artifact.
+
+    Raises:
+        ArtifactError: If the data is no longer what the run began with.
+    """
+    _require_same_data(folder, prepared)
     composition = run.composition
     model = build_model(composition, prepared)
     trainer = Trainer(
@@ -149,6 +155,20 @@ def train_run(
     policy = trainer.policy
     keep(step=trainer.step, speed=policy.reason if policy else "", seed=composition.training.seed)
     return load(folder)
+
+
+def _require_same_data(folder: Path, prepared: Prepared) -> None:
+    """Scaling can hide from a checkpoint that the raw data has changed; its checksum cannot."""
+    begun = read_json(folder / RUN) if (folder / RUN).is_file() else {}
+    expected, got = begun.get("data_sha256"), prepared.raw.fingerprint
+    if expected not in (None, got):
+        raise ArtifactError(
+            "the data has changed since the run began",
+            expected=f"sha256 {expected}",
+            got=f"sha256 {got}",
+            where=prepared.raw.name,
+            remedy="bring the old data back, or begin a new run",
+        )
 
 
 def evaluate_run(
@@ -180,6 +200,11 @@ def evaluate_run(
         data, train = other_data(artifact, run.data, source), None
     metrics = evaluate_model(artifact.model, data, samples=samples, seed=seed, train=train)
     metrics["data"] = run.data.source if source is None else str(source)
+    known = artifact.provenance.get("data_sha256")
+    if source is None and prepared is not None and known not in (None, prepared.raw.fingerprint):
+        metrics["notes"].append(
+            "the data has changed since training: other rows may be held out than were then"
+        )
     return metrics
 
 

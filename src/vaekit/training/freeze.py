@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vaekit.distributions import shared_noise
+from vaekit.distributions import row_noise
 
 __all__ = ["freeze_scale"]
 
@@ -18,8 +18,8 @@ def freeze_scale(
 ) -> float | None:
     """Fix the σ of an optimal-σ likelihood: the root mean squared error over the training data.
 
-    One pass, one code per example, with noise that is shared by all rows, so that the result does
-    not depend on the batch size.
+    One pass, one code per example. Each row has noise of its own, determined by its number: the
+    result does not depend on the batch size, and the noise averages out over rows.
 
     Args:
         model: A model whose likelihood may have ``freeze``.
@@ -35,13 +35,14 @@ def freeze_scale(
         return None
     was_training = model.training
     model.eval()
-    total, count = 0.0, 0
+    total, count, rows = 0.0, 0, 0
     for batch in data.batches(batch_size):
-        with shared_noise(seed):
+        with row_noise(seed, rows, len(batch.x)):
             px = model.evidence(batch.x, batch.c).px  # type: ignore[operator]
         error = (batch.x - px.mean).square().double()
         total += float(error.sum())
         count += error.numel()
+        rows += len(batch.x)
     model.train(was_training)
     likelihood.freeze(total / count)  # type: ignore[union-attr]
     return total / count

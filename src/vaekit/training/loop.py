@@ -173,9 +173,7 @@ class Trainer:
     def _run(self) -> None:
         with Interrupts() as self._interrupts:
             try:
-                while (
-                    len(self.history.records) < self.training.epochs and not self.selection.stopped
-                ):
+                while self._goes_on():
                     self._epoch()
                     self._finish_epoch()
             except KeyboardInterrupt:
@@ -184,6 +182,7 @@ class Trainer:
                 raise
 
     def _goes_on(self) -> bool:
+        """Whether an epoch is left to do."""
         return len(self.history.records) < self.training.epochs and not self.selection.stopped
 
     def _epoch(self) -> None:
@@ -313,11 +312,12 @@ class Trainer:
         if self.means.is_finite() and self._weights_are_finite():
             return
         good = max((r["epoch"] for r in self.history.records if r["best"]), default=0)
+        wrong = [name for name, total in self.means.sums.items() if not total.isfinite().all()]
         raise NumericalError(
-            "the loss is no longer a finite number",
+            f"the {'loss is' if wrong else 'weights are'} no longer a finite number"
+            + ("" if wrong else "s"),
             where=f"epoch {len(self.history.records) + 1}, before step {self.step}",
-            got=", ".join(name for name, v in self.means.sums.items() if not v.isfinite().all())
-            or "weights that are not finite",
+            got=f"NaN or infinity in {', '.join(wrong or ['the weights'])}",
             remedy=(
                 f"the {f'weights of epoch {good}' if good else 'first weights'} are kept; lower "
                 "the learning rate (--lr), clip gradients (--set training.clip=1), or warm beta up"

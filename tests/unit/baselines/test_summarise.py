@@ -64,6 +64,15 @@ def test_pca_has_no_likelihood(digits):
     assert found["notes"] == ["no likelihoods: PCA is not a density"]
 
 
+def test_too_few_training_rows_to_vote_are_a_note_and_no_error(digits):
+    train, train_labels, test, labels = digits
+    found = summarise(
+        PCA().build(), train[:4], test, train_labels=train_labels[:4], test_labels=labels
+    )
+    assert found["knn_accuracy"] is None
+    assert "no knn_accuracy: it needs 5 training rows, got 4" in found["notes"]
+
+
 def test_bad_rows_are_refused(digits):
     test = digits[2].copy()
     test[3, 0, 1, 2] = np.inf

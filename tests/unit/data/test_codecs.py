@@ -330,6 +330,22 @@ def test_tables_that_do_not_fit_are_refused():
         ArrayCodec.fit(np.array([[1e308], [-1e308]]))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scaling", ["standard", "minmax"])
+def test_numbers_near_the_largest_are_refused_without_warnings(scaling):
+    with pytest.raises(DataError, match="column '0' are too large to scale"):
+        ArrayCodec.fit(np.array([[1.7e308], [-1.7e308]]), scaling=scaling)
+    codec = ArrayCodec.fit(np.array([[0.0], [1e-3]]), scaling=scaling)
+    with pytest.raises(DataError, match="after scaling to float32"):
+        codec.encode(np.array([[1.7e308]]))
+
+
+def test_an_infinite_range_of_pixels_is_refused():
+    images = np.array([[[1.7e308, -1.7e308]]])
+    with pytest.raises(ConfigError, match="the range is too wide"):
+        ImageCodec.fit(images)
+
+
 def test_impossible_array_codecs_are_refused():
     with pytest.raises(ConfigError, match="loc does not fit 2 columns"):
         ArrayCodec((2,), scaling="standard", loc=(0.0,), scale=(1.0,))

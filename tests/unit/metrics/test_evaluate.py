@@ -88,6 +88,13 @@ def test_accuracy_of_the_codes(x):
     assert found["knn_accuracy"] == direct.score(model.encode(x).mean.detach().numpy(), y.numpy())
 
 
+def test_too_few_training_rows_to_vote_are_a_note_and_no_error(x):
+    train = Data(x[:4], torch.arange(4) % 2)
+    found = evaluate_model(flat(), Data(x, torch.arange(23) % 2), samples=1, train=train)
+    assert found["knn_accuracy"] is None
+    assert "no knn_accuracy: it needs 5 training rows, got 4" in found["notes"]
+
+
 @pytest.mark.parametrize("y", [None, torch.linspace(0, 1, 23)], ids=["none", "numbers"])
 def test_without_classes_there_is_no_accuracy(x, y):
     found = evaluate_model(flat(), Data(x, y), samples=1, train=Data(x, torch.arange(23) % 2))

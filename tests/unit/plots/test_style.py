@@ -1,6 +1,7 @@
 """The common look, saving, and numbers as text."""
 
 import threading
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -9,7 +10,6 @@ from matplotlib.figure import Figure
 
 from vaekit.plots import curve, latent_scatter, save, to_png
 from vaekit.plots.numbers import number, power_of_ten
-from vaekit.plots.save import write_whole
 from vaekit.plots.style import CLASS_COLOURS, DPI
 
 
@@ -37,11 +37,16 @@ def test_resolution():
     assert int.from_bytes(metres, "big") == round(DPI / 0.0254)
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
+def refused(path, target):
+    raise OSError("disk full")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
-    with pytest.raises(TypeError):
-        write_whole(path, "not bytes")
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(OSError, match="disk full"):
+        save(picture(), path)
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 

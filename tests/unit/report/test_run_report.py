@@ -148,3 +148,19 @@ def test_a_diverged_run_has_an_artifact_that_can_be_reported(tmp_path):
         start_run(run, folder)
     metrics = evaluate_run(folder, samples=2)
     assert report_run(folder, metrics).is_file()
+
+
+@pytest.mark.parametrize("rows", [1, 9])
+def test_training_rows_without_variation_have_no_pca(tmp_path, rows):
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8)).astype(np.uint8)
+    path = tmp_path / "d.npz"
+    np.savez(path, x_train=np.repeat(images[:1], rows, 0), x_test=images[1:])
+    page, pictures = reported(tmp_path / "run", DataSpec(source=str(path), validation=0.0))
+    assert "no comparison with PCA" in page
+    assert "pca_explained_variance" not in pictures
+
+
+def test_the_command_to_measure_again_can_be_pasted(tmp_path):
+    page, _ = reported(tmp_path / "a b", objective=Autoencoding(), posterior=Point())
+    assert "samples None" not in page
+    assert f"vaekit evaluate &#x27;{tmp_path / 'a b'}&#x27;" in page

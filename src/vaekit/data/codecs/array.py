@@ -124,9 +124,9 @@ class ArrayCodec(Spec, kind="codec/array"):
             )
         values = values.astype(np.float64)
         require_finite(values, where="table", columns=names)
-        if self.scaling != "none":
-            values = (values - np.array(self.loc)) / np.array(self.scale)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"):  # what overflows is refused below, by name
+            if self.scaling != "none":
+                values = (values - np.array(self.loc)) / np.array(self.scale)
             stored = values.astype(np.float32)
         require_finite(stored, where="table after scaling to float32", columns=names)
         return torch.from_numpy(stored)
@@ -161,11 +161,10 @@ class ArrayCodec(Spec, kind="codec/array"):
 
 def _location_and_scale(values: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray]:
     low, high = values.min(axis=0), values.max(axis=0)
-    if scaling == "minmax":
-        return low, high - low
-    with np.errstate(over="ignore", invalid="ignore"):
-        scale = values.std(axis=0)
-    return values.mean(axis=0), np.where(low == high, 0.0, scale)
+    with np.errstate(over="ignore", invalid="ignore"):  # an infinite scale is refused, by name
+        if scaling == "minmax":
+            return low, high - low
+        return values.mean(axis=0), np.where(low == high, 0.0, values.std(axis=0))
 
 
 def _require_spread(table: RawData, scale: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -80,6 +81,10 @@ class ImageCodec(Spec, kind="codec/image"):
         if not self.low < self.high:
             raise ConfigError(
                 "high must be above low", got=f"{self.low} .. {self.high}", where=self.kind
+            )
+        if not math.isfinite(self.high - self.low):
+            raise ConfigError(
+                "the range is too wide", got=f"{self.low} .. {self.high}", where=self.kind
             )
         if int(np.prod(self.event_shape, dtype=object)) > _MAX_SIZE:
             raise ConfigError(
