@@ -129,9 +129,9 @@ def test_a_table_with_a_code_of_one_number(table):
     assert artifact.model.latent_shape == (1,)
 
 
-def test_latest_points_to_the_newest_run(trained):
+def test_a_folder_of_the_users_gets_no_link_beside_it(trained):
     folder, _ = trained
-    assert (folder.parent / "latest").resolve() == folder
+    assert not (folder.parent / "latest").exists()
 
 
 # --- evaluate -----------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def test_train_with_words_that_make_no_sense(refused, words, says):
         (["train", "empty"], "empty"),
         (["train", "thing.txt"], ("thing.txt", "this sort of file is not read", ".npz")),
         (["train", "digits", "--resume", "here"], "--resume continues a run as it was begun"),
-        (["train", "--resume", "here", "--epochs", "9"], "--resume continues a run as it was begun"),
+        (["train", "--resume", "here", "--epochs", "9"], "--resume continues a run as it was"),
         (["train", "--resume", "here", "--lr", "1"], "--resume continues a run as it was begun"),
         (["train", "--resume", "here"], "run.json: no such file"),
         (["evaluate", "here"], ("run.json: no such file", "Is this a vaekit run folder")),

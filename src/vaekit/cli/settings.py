@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from vaekit.errors import ConfigError, did_you_mean
@@ -33,8 +34,12 @@ def parse_settings(words: Sequence[str]) -> list[Setting]:
 
 
 def data_spec(source: str, options: dict[str, Any], settings: Sequence[Setting]) -> DataSpec:
-    """How to read the data: options, then settings whose key begins with ``data.``."""
-    spec: Spec = DataSpec(source=source)
+    """How to read the data: options, then settings whose key begins with ``data.``.
+
+    A file or folder is kept by its full path, so that the run can be measured from anywhere.
+    """
+    local = Path(source)
+    spec: Spec = DataSpec(source=str(local.resolve()) if local.exists() else source)
     given = [(name, value) for name, value in options.items() if value is not None]
     for name, value in [*given, *_under("data", settings)]:
         spec = replace_at(spec, name, value)

@@ -17,6 +17,8 @@ __all__ = ["train"]
 
 RECIPE = "vae"
 
+RUNS = Path("runs")
+
 
 def train(  # noqa: PLR0913  one parameter per option
     data: Annotated[
@@ -132,7 +134,8 @@ def _start(run: Any, folder: Path, prepared: Any, tensorboard: bool) -> None:
     start_run(
         run, folder, prepared=prepared, callbacks=_callbacks(folder, tensorboard), command=command
     )
-    _point_latest(folder)
+    if folder.parent == RUNS:
+        _point_latest(folder)
 
 
 def _resume(folder: Path, tensorboard: bool) -> Any:
@@ -165,7 +168,7 @@ def _finish(folder: Path, prepared: Any, samples: int) -> dict[str, Any]:
 
 def _new_folder(data: str, recipe: str) -> Path:
     name = f"{Path(data.removeprefix('openml:')).stem}-{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
-    return Path("runs") / name
+    return RUNS / name
 
 
 def _point_latest(folder: Path) -> None:

@@ -69,9 +69,11 @@ def row_noise(seed: int, first: int, rows: int) -> Iterator[None]:
         for row in range(first, first + rows)
     ]
 
+    common = torch.Generator().manual_seed(seed % 2**63)
+
     def source(sampler: Sampler, size: tuple[int, ...], row_axis: int | None) -> Tensor:
         if row_axis is None:
-            return sampler(size, dtype=torch.float64, generator=generators[0])
+            return sampler(size, dtype=torch.float64, generator=common)
         each = (*size[:row_axis], *size[row_axis + 1 :])
         draws = [sampler(each, dtype=torch.float64, generator=g) for g in generators]
         return torch.stack(draws, dim=row_axis)

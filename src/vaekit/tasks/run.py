@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import torch
 
 from vaekit.artifacts import Artifact, load, provenance, save
-from vaekit.data import TensorData
-from vaekit.errors import ArtifactError, ConfigError, NumericalError, VaekitError
+from vaekit.data import LabelCodec, TensorData
+from vaekit.errors import ArtifactError, ConfigError, DataError, NumericalError, VaekitError
 from vaekit.files import read_json, write_json
 from vaekit.metrics import evaluate_model
 from vaekit.models import VAEModel
@@ -84,7 +84,8 @@ def start_run(
             remedy="continue it with --resume, or choose another folder with --out",
         )
     prepared = prepared or prepare_data(run.data)
-    build_model(run.composition, prepared)
+    model = build_model(run.composition, prepared)
+    _trainer(run, folder, model, prepared)  # refuses what cannot be trained before writing
     facts = {"command": command, "data_sha256": prepared.raw.fingerprint}
     write_json(folder / RUN, {"run": to_json(run), **facts})
     return train_run(run, folder, prepared=prepared, callbacks=callbacks, command=command)
@@ -130,16 +131,9 @@ def train_run(
         ArtifactError: If the data is no longer what the run began with.
     """
     _require_same_data(folder, prepared)
-    composition = run.composition
-    model = build_model(composition, prepared)
-    trainer = Trainer(
-        model,
-        prepared.parts,
-        composition.training,
-        objective=composition.objective,
-        folder=folder,
-        callbacks=callbacks,
-    )
+    model = build_model(run.composition, prepared)
+    trainer = _trainer(run, folder, model, prepared, callbacks)
+    seed = run.composition.training.seed
 
     def keep(**facts: Any) -> None:
         origin = provenance(
@@ -153,8 +147,26 @@ def train_run(
         keep(diverged=True, step=trainer.step)
         raise
     policy = trainer.policy
-    keep(step=trainer.step, speed=policy.reason if policy else "", seed=composition.training.seed)
+    keep(step=trainer.step, speed=policy.reason if policy else "", seed=seed)
     return load(folder)
+
+
+def _trainer(
+    run: Run,
+    folder: Path,
+    model: VAEModel,
+    prepared: Prepared,
+    callbacks: Sequence[Callback] = (),
+) -> Trainer:
+    """The loop that trains the run's model."""
+    return Trainer(
+        model,
+        prepared.parts,
+        run.composition.training,
+        objective=run.composition.objective,
+        folder=folder,
+        callbacks=callbacks,
+    )
 
 
 def _require_same_data(folder: Path, prepared: Prepared) -> None:
@@ -200,6 +212,8 @@ def evaluate_run(
         data, train = other_data(artifact, run.data, source), None
     metrics = evaluate_model(artifact.model, data, samples=samples, seed=seed, train=train)
     metrics["data"] = run.data.source if source is None else str(source)
+    if source is None and data is train:
+        metrics["notes"].append("no rows were held out: these are the training rows")
     known = artifact.provenance.get("data_sha256")
     if source is None and prepared is not None and known not in (None, prepared.raw.fingerprint):
         metrics["notes"].append(
@@ -209,8 +223,22 @@ def evaluate_run(
 
 
 def other_data(artifact: Artifact, spec: DataSpec, source: Any) -> TensorData:
-    """Rows of another source through the model's codec: its own test part, else all of them."""
-    raw = spec.like(artifact.codec, source).load(source)
+    """Rows of another source through the model's codec: its own test part, else all of them.
+
+    Labels are needed only by a model that is conditioned on them; to any other, new data may come
+    without labels or with classes that it has not seen, and is then read without them.
+    """
+    codec, reading = artifact.codec, spec.like(artifact.codec, source)
+    needed = isinstance(codec.context, LabelCodec)
+    try:
+        raw = reading.load(source)
+    except (ConfigError, DataError):
+        if needed or reading.label is None:
+            raise
+        raw = reading.replace(label=None).load(source)
     if raw.split is not None and (raw.split == "test").any():
         raw = raw.subset(raw.split == "test")
-    return TensorData.of(raw, artifact.codec)
+    known = codec.labels is not None and raw.labels is not None
+    if known and not needed and not set(raw.labels.tolist()) <= set(codec.labels.classes):  # type: ignore[union-attr]
+        return TensorData(codec, codec.encode(raw), None, codec.encode_context(raw))
+    return TensorData.of(raw, codec)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -28,6 +29,7 @@ from vaekit.tasks import (
     evaluate_run,
     hint_for,
     open_run,
+    other_data,
     prepare_data,
     resume_run,
     start_run,
@@ -217,7 +219,7 @@ def test_data_that_changed_since_is_refused(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         start_run(run, tmp_path / "run", callbacks=[Stop(1, KeyboardInterrupt())])
     np.savez(path, x=x + 1 + x**2)
-    with pytest.raises(ArtifactError, match=r"another (train|validation|test) data"):
+    with pytest.raises(ArtifactError, match="the data has changed since the run began"):
         resume_run(tmp_path / "run")
 
 
@@ -312,3 +314,55 @@ def test_a_wrong_value_in_the_test_rows_is_found_before_training(tmp_path):
     data = DataSpec(source=str(tmp_path / "d.npz"), scaling="none")
     with pytest.raises(DataError, match=r"row 1, element .*got 7"):
         start_run(run_of(data=data), tmp_path / "run")
+
+
+def test_data_that_changed_is_seen_though_scaling_hides_it(tmp_path):
+    path, x = tmp_path / "d.npz", np.random.default_rng(0).normal(size=(40, 3))
+    np.savez(path, x=x)
+    model = FlatVAE(encoder=MLP(hidden=(8,)), likelihood=Gaussian(scale=1.0))
+    start_run(run_of(data=DataSpec(source=str(path)), model=model), tmp_path / "run")
+    np.savez(path, x=5 * x)
+    with pytest.raises(ArtifactError, match=r"d\.npz: the data has changed since the run began"):
+        resume_run(tmp_path / "run")
+    notes = evaluate_run(tmp_path / "run", samples=1)["notes"]
+    assert any("the data has changed since training" in note for note in notes)
+
+
+def test_measuring_training_rows_is_said(tmp_path):
+    start_run(run_of(epochs=1, data=DataSpec(validation=0.0, test=0.0)), tmp_path / "run")
+    notes = evaluate_run(tmp_path / "run", samples=1)["notes"]
+    assert "no rows were held out: these are the training rows" in notes
+
+
+@pytest.fixture
+def labelled_table(tmp_path):
+    """A run on a table with classes, and the numbers of the table."""
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "k": ["u", "v"] * 30})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    run = run_of(
+        epochs=1,
+        data=DataSpec(source=str(tmp_path / "t.csv"), label="k"),
+        model=FlatVAE(encoder=MLP(hidden=(4,)), likelihood=Gaussian(scale=1.0)),
+    )
+    start_run(run, tmp_path / "run")
+    return tmp_path / "run", run, frame
+
+
+@pytest.mark.parametrize("classes", [None, "unseen"])
+def test_new_data_needs_no_known_classes(labelled_table, tmp_path, classes):
+    folder, run, frame = labelled_table
+    other = frame.drop(columns="k") if classes is None else frame.assign(k=classes)
+    other.to_csv(tmp_path / "other.csv", index=False)
+    rows = other_data(load(folder), run.data, tmp_path / "other.csv")
+    assert rows.y is None
+    known = other_data(load(folder), run.data, tmp_path / "t.csv")
+    assert known.y is not None
+    assert torch.equal(rows.x, known.x)
+
+
+def test_a_refused_run_leaves_its_folder_free(tmp_path):
+    data = DataSpec(source="digits", validation=0.0)
+    with pytest.raises(ConfigError, match="patience needs held-out data"):
+        start_run(run_of(data=data, patience=3), tmp_path / "run")
+    assert not (tmp_path / "run" / "run.json").exists()

@@ -188,7 +188,7 @@ def held_out_loss(model, part, seed=0):
 
 
 def test_the_best_weights_are_kept(make_trainer, data):
-    trainer = make_trainer(epochs=11, optimizer=SGD(lr=0.03, momentum=0.9))
+    trainer = make_trainer(epochs=12, optimizer=SGD(lr=0.05, momentum=0.9))
     history = trainer.fit()
     losses = [record["valid_loss"] for record in history.records]
     best = losses.index(min(losses))
