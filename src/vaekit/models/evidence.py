@@ -75,7 +75,10 @@ class Node:
         if self._kl_elements is None:
             closed_form = self.q.kl_elements(self.p)
             if closed_form is not None:
-                self._kl_elements = closed_form.expand(self.value.shape)
+                one = self.value.shape[0] == 1 and closed_form.dim() + 1 == self.value.dim()
+                self._kl_elements = (
+                    closed_form.unsqueeze(0) if one else closed_form.expand(self.value.shape)
+                )
             elif self._carried_log_q is not None:
                 self._kl_elements = (self._carried_log_q - self.log_p).unsqueeze(-1)
             else:

@@ -67,6 +67,11 @@ class Player:
                 "the optimiser must hold exactly the player's parameters", where=f"player {name!r}"
             )
 
+    def forget_gradients(self) -> None:
+        """Drop all its gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
     def gradient_norm(self) -> Tensor:
         """Euclidean norm of all its gradients as they were before clipping, a scalar."""
         return self._total_norm() if self._unclipped is None else self._unclipped
@@ -145,7 +150,7 @@ def train_step(
         )
         active = [player for player in players if player.gate(evidence)]
         for player in active:
-            player.optimizer.zero_grad(set_to_none=True)
+            player.forget_gradients()
             loss = player.loss(evidence, batch=batch, model=model, progress=progress)
             keep = player is not active[-1]
             backward(loss.total, inputs=player.parameters, retain_graph=keep)
