@@ -40,8 +40,9 @@ fmt: $(TEST) ## format the code and apply the safe lint fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(BASE) ## measure speed side by side with a hand-written loop
-	$(BIN)/python -m benchmarks.train_epoch
+bench: $(BASE) ## measure speed beside the peers, in one run
+	$(PIP) install -c constraints.txt -e '.[peers]'
+	$(BIN)/python -m benchmarks.train_mlp
 
 clean: ## remove everything that can be made again, except runs/
 	rm -rf $(VENV) build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,1 +1,1 @@
-"""Speed beside peers, measured side by side in one run."""
+"""Speed beside the peers and beside the limit, measured in one run; see docs/benchmarks.md."""

@@ -6,12 +6,15 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vaekit.cli.console import Json, emit, handled, say, summary
 from vaekit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vaekit.training import Processes
 
 __all__ = ["train"]
 
@@ -59,6 +62,13 @@ def train(  # noqa: PLR0913  one parameter per option
     ] = 100,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue the run in this folder.")] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Processes on this machine, one a GPU or a part of the CPU.")
+    ] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, help="Machines; start the same command on each.")
+    ] = 1,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also log to TensorBoard.")
     ] = False,
@@ -69,10 +79,13 @@ def train(  # noqa: PLR0913  one parameter per option
     Example: vaekit train digits --latent-dim 2 --hidden 256,128 --epochs 50
     """
     with handled(as_json=as_json):
+        from vaekit.training import Processes
+
+        processes = Processes(accelerator=accelerator, devices=devices, nodes=nodes).launch()
         if resume is not None:
             _require_alone(data, recipe, hidden, likelihood, beta, label, context, settings, out)
             _require_alone(latent_dim, epochs, batch_size, lr, seed, patience)
-            result = _finish(resume, _resume(resume, tensorboard), samples)
+            folder, prepared = resume, _resume(resume, processes, tensorboard)
         else:
             if data is None:
                 raise ConfigError("no data", remedy="vaekit train DATA, e.g. vaekit train digits")
@@ -88,10 +101,11 @@ def train(  # noqa: PLR0913  one parameter per option
             }
             reading = {"label": label, "context": context, "seed": seed}
             prepared, run = _compose(data, recipe, hidden, options, reading, settings or [])
-            folder = out or _new_folder(data, recipe)
-            _start(run, folder, prepared, tensorboard)
+            folder = processes.from_first(lambda: out or _new_folder(data, recipe))
+            _start(run, folder, prepared, processes, tensorboard)
+        if processes.is_first:
             result = _finish(folder, prepared, samples)
-        emit(result, summary(result), as_json=as_json)
+            emit(result, summary(result), as_json=as_json)
 
 
 def _require_alone(*given: Any) -> None:
@@ -126,29 +140,35 @@ def _compose(
     return prepared, Run(spec, composition_for(recipe, prepared, options, settings))
 
 
-def _start(run: Any, folder: Path, prepared: Any, tensorboard: bool) -> None:
+def _start(run: Any, folder: Path, prepared: Any, processes: Processes, tensorboard: bool) -> None:
     from vaekit.tasks import start_run
 
-    command = shlex.join(["vaekit", *sys.argv[1:]])
-    say(f"run folder {folder}")
+    if processes.is_first:
+        say(f"run folder {folder}")
     start_run(
-        run, folder, prepared=prepared, callbacks=_callbacks(folder, tensorboard), command=command
+        run,
+        folder,
+        prepared=prepared,
+        callbacks=_callbacks(folder, processes, tensorboard),
+        command=shlex.join(["vaekit", *sys.argv[1:]]),
+        processes=processes,
     )
-    if folder.parent == RUNS:
+    if folder.parent == RUNS and processes.is_first:
         _point_latest(folder)
 
 
-def _resume(folder: Path, tensorboard: bool) -> Any:
-    from vaekit.tasks import open_run, prepare_data, train_run
+def _resume(folder: Path, processes: Processes, tensorboard: bool) -> Any:
+    from vaekit.tasks import open_run, prepare_data, resume_run
 
-    run, command = open_run(folder)
-    prepared = prepare_data(run.data)
-    callbacks = _callbacks(folder, tensorboard)
-    train_run(run, folder, prepared=prepared, callbacks=callbacks, command=command)
+    prepared = prepare_data(open_run(folder)[0].data)
+    callbacks = _callbacks(folder, processes, tensorboard)
+    resume_run(folder, prepared=prepared, callbacks=callbacks, processes=processes)
     return prepared
 
 
-def _callbacks(folder: Path, tensorboard: bool) -> list[Any]:
+def _callbacks(folder: Path, processes: Processes, tensorboard: bool) -> list[Any]:
+    if not processes.is_first:
+        return []
     from vaekit.training import Display, TensorBoard
 
     return [Display(), *([TensorBoard(folder / "tensorboard")] if tensorboard else [])]

@@ -1,6 +1,6 @@
 """Raw data in, tensors out, and back again: sources, codecs, splits and batches."""
 
-from vaekit.data.batches import Batch, TensorData, prepare
+from vaekit.data.batches import Batch, Rows, TensorData, prepare
 from vaekit.data.codecs import ArrayCodec, DataCodec, ImageCodec, LabelCodec
 from vaekit.data.raw import RawData
 from vaekit.data.sources import load
@@ -13,6 +13,7 @@ __all__ = [
     "ImageCodec",
     "LabelCodec",
     "RawData",
+    "Rows",
     "Splits",
     "TensorData",
     "load",

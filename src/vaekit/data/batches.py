@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from vaekit.data.raw import RawData
 from vaekit.data.splits import Splits, split
 from vaekit.errors import ConfigError, DataError
 
-__all__ = ["Batch", "TensorData", "prepare"]
+__all__ = ["Batch", "Rows", "TensorData", "check_size", "joined", "prepare"]
+
+DIGEST_ROWS = 64
 
 
 class Batch:
@@ -63,6 +66,52 @@ class Batch:
             value = getattr(self, name)
             setattr(moved, name, None if value is None else value.to(device, non_blocking=True))
         return moved
+
+    def part(self, first: int, last: int) -> Batch:
+        """The rows from ``first`` to before ``last``."""
+        some = Batch(self.x[first:last])
+        for name in self.__slots__:
+            value = getattr(self, name)
+            setattr(some, name, None if value is None else value[first:last])
+        return some
+
+
+class Rows(Protocol):
+    """What training and scoring need of a data set, be it in memory or a stream.
+
+    Attributes:
+        codec: Makes stored rows into model input.
+    """
+
+    codec: DataCodec
+
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    def to(self, device: torch.device | str) -> Rows:
+        """The same data whose batches are on another device."""
+
+    def head(self, n: int) -> Rows:
+        """The first ``n`` rows, or all where there are fewer."""
+
+    def epoch(self, size: int, *, seed: int, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """Training batches of one pass in the shuffled order of (seed, epoch).
+
+        Args:
+            size: Rows of a batch; the last one may be smaller.
+            seed: With ``epoch``, determines the order.
+            epoch: Number of the pass, from 0.
+            skip: Batches at the start that were done already.
+        """
+
+    def batches(self, size: int, train: bool = False) -> Iterator[Batch]:
+        """All rows in their own order, ``size`` at a time; the last batch may be smaller."""
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Number of batches in one pass."""
+
+    def digest(self) -> str:
+        """Number, shape and a checksum of some rows: what tells this data from other data."""
 
 
 class TensorData:
@@ -112,34 +161,52 @@ class TensorData:
 
     def to(self, device: torch.device | str) -> TensorData:
         """The same data on another device."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+        return self.each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def subset(self, index: Any) -> TensorData:
         """Some rows, by number or mask, in that order."""
         rows = torch.as_tensor(index, device=self.device)
-        return self._each(lambda tensor: tensor[rows])
+        return self.each(lambda tensor: tensor[rows])
 
     def batch(self, index: Tensor, train: bool = False) -> Batch:
         """The rows at ``index`` (int64, on the device of the data) as model input."""
-        return self._each(lambda tensor: tensor.index_select(0, index))._as_batch(index, train)
+        return self.each(lambda tensor: tensor.index_select(0, index)).as_batch(index, train)
 
     def batches(self, size: int, train: bool = False) -> Iterator[Batch]:
         """All rows in order, ``size`` at a time; the last batch may be smaller."""
-        _check_size(size)
+        check_size(size)
         rows = torch.arange(len(self), device=self.device)
         for start in range(0, len(self), size):
             part = slice(start, start + size)
-            yield self._each(operator.itemgetter(part))._as_batch(rows[part], train)
+            yield self.each(operator.itemgetter(part)).as_batch(rows[part], train)
 
-    def _each(self, pick: Callable[[Tensor], Tensor]) -> TensorData:
+    def each(self, pick: Callable[[Tensor], Tensor]) -> TensorData:
+        """The same choice made in every stored tensor."""
         y = None if self.y is None else pick(self.y)
         c = None if self.c is None else pick(self.c)
         return TensorData(self.codec, pick(self.x), y, c)
 
-    def _as_batch(self, index: Tensor, train: bool) -> Batch:
+    def as_batch(self, index: Tensor, train: bool) -> Batch:
+        """All rows as one batch, in which they have these numbers."""
         part = self.codec.context
         context = None if self.c is None or part is None else part.to_model(self.c)
         return Batch(self.codec.x.to_model(self.x, train=train), self.y, context, index=index)
+
+    def head(self, n: int) -> TensorData:
+        """The first ``n`` rows, or all where there are fewer."""
+        return self.each(lambda tensor: tensor[:n])
+
+    def epoch(self, size: int, *, seed: int, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """Training batches of one pass in the shuffled order of (seed, epoch)."""
+        for index in self.order(seed, epoch).split(size)[skip:]:
+            yield self.batch(index, train=True)
+
+    def digest(self) -> str:
+        """Number and shape of the stored rows, and the content of at most 64, evenly spread."""
+        some = torch.linspace(0, len(self) - 1, min(len(self), DIGEST_ROWS)).long()
+        content = self.x[some.to(self.device)].detach().cpu().contiguous().numpy().tobytes()
+        checksum = hashlib.sha256(content).hexdigest()[:16]
+        return f"{tuple(self.x.shape)} {self.x.dtype} {checksum}"
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """A permutation of the rows, int64 ``(n,)``, that depends on (seed, epoch) only."""
@@ -149,7 +216,7 @@ class TensorData:
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Number of batches in one pass; the last partial batch counts."""
-        _check_size(batch_size)
+        check_size(batch_size)
         return -(-len(self) // batch_size)
 
 
@@ -191,7 +258,21 @@ def prepare(
     return codec, {name: TensorData.of(raw.subset(rows), codec) for name, rows in splits.items()}
 
 
-def _check_size(size: int) -> None:
+def joined(parts: Sequence[TensorData]) -> TensorData:
+    """The rows of several data sets of one codec, one after the other."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+
+    def all_of(name: str) -> Tensor | None:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else torch.cat(values)
+
+    return TensorData(first.codec, torch.cat([part.x for part in parts]), all_of("y"), all_of("c"))
+
+
+def check_size(size: int) -> None:
+    """Refuse a batch without rows."""
     if size < 1:
         raise ConfigError(
             "a batch needs at least one row", expected="at least 1", got=size, where="batch size"

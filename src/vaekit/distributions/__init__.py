@@ -8,6 +8,8 @@ from vaekit.distributions.density import Density, kl_elements, register_kl, sum_
 from vaekit.distributions.discretised_logistic import DiscretisedLogistic
 from vaekit.distributions.laplace import Laplace
 from vaekit.distributions.noise import (
+    Source,
+    drawing_from,
     open_uniform,
     row_noise,
     shared_noise,
@@ -15,6 +17,7 @@ from vaekit.distributions.noise import (
     uniform,
 )
 from vaekit.distributions.normal import Normal, StandardNormal, TriangularNormal
+from vaekit.distributions.sharing import batch_mean, sharing
 
 __all__ = [
     "Bernoulli",
@@ -25,13 +28,17 @@ __all__ = [
     "DiscretisedLogistic",
     "Laplace",
     "Normal",
+    "Source",
     "StandardNormal",
     "TriangularNormal",
+    "batch_mean",
+    "drawing_from",
     "kl_elements",
     "open_uniform",
     "register_kl",
     "row_noise",
     "shared_noise",
+    "sharing",
     "standard_normal",
     "sum_events",
     "uniform",

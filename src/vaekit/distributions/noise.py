@@ -18,14 +18,23 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor
 
-__all__ = ["open_uniform", "row_noise", "shared_noise", "standard_normal", "uniform"]
+__all__ = [
+    "Source",
+    "drawing_from",
+    "open_uniform",
+    "row_noise",
+    "shared_noise",
+    "standard_normal",
+    "uniform",
+]
 
 SEED_STEP, ROW_STEP = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
 Sampler = Callable[..., Tensor]
-Source = Callable[[Sampler, tuple[int, ...], int | None], Tensor]
-"""``source(sampler, size, row_axis)``: float64 draws that broadcast to ``size``.
+Source = Callable[[Sampler, tuple[int, ...], int | None, Tensor], Tensor]
+"""``source(sampler, size, row_axis, like)``: draws that broadcast to ``size``.
 
-The axis of rows is None for densities without rows of their own (an unconditional prior).
+They end up with the dtype and device of ``like``. The axis of rows is None for densities without
+rows of their own (an unconditional prior).
 """
 
 _source: ContextVar[Source | None] = ContextVar("vaekit_noise", default=None)
@@ -43,11 +52,13 @@ def shared_noise(seed: int) -> Iterator[None]:
     """
     generator = torch.Generator().manual_seed(seed)
 
-    def source(sampler: Sampler, size: tuple[int, ...], row_axis: int | None) -> Tensor:
+    def source(
+        sampler: Sampler, size: tuple[int, ...], row_axis: int | None, like: Tensor
+    ) -> Tensor:
         one = size if row_axis is None else (*size[:row_axis], 1, *size[row_axis + 1 :])
         return sampler(one, dtype=torch.float64, generator=generator)
 
-    with _drawing_from(source):
+    with drawing_from(source):
         yield
 
 
@@ -71,19 +82,22 @@ def row_noise(seed: int, first: int, rows: int) -> Iterator[None]:
 
     common = torch.Generator().manual_seed(seed % 2**63)
 
-    def source(sampler: Sampler, size: tuple[int, ...], row_axis: int | None) -> Tensor:
+    def source(
+        sampler: Sampler, size: tuple[int, ...], row_axis: int | None, like: Tensor
+    ) -> Tensor:
         if row_axis is None:
             return sampler(size, dtype=torch.float64, generator=common)
         each = (*size[:row_axis], *size[row_axis + 1 :])
         draws = [sampler(each, dtype=torch.float64, generator=g) for g in generators]
         return torch.stack(draws, dim=row_axis)
 
-    with _drawing_from(source):
+    with drawing_from(source):
         yield
 
 
 @contextlib.contextmanager
-def _drawing_from(source: Source) -> Iterator[None]:
+def drawing_from(source: Source) -> Iterator[None]:
+    """Take every draw inside the block from ``source`` instead of torch's global generator."""
     token = _source.set(source)
     try:
         yield
@@ -111,4 +125,4 @@ def _draw(sampler: Sampler, size: tuple[int, ...], like: Tensor, event_dims: int
     if torch.compiler.is_compiling() or (source := _source.get()) is None:
         return sampler(size, dtype=like.dtype, device=like.device)
     row_axis = len(size) - event_dims - 1 if like.dim() > event_dims else None
-    return source(sampler, size, row_axis).to(like).expand(size)
+    return source(sampler, size, row_axis, like).to(like).expand(size)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from vaekit.distributions import Normal
+from vaekit.distributions import Normal, batch_mean
 from vaekit.likelihoods.scaled import ScaledLikelihood
 from vaekit.spec import Spec, Within
 
@@ -71,7 +71,7 @@ class GaussianLikelihood(ScaledLikelihood):
 
     def _optimal_log_scale(self, loc: Tensor, x: Tensor | None) -> Tensor:
         if self.training and x is not None:
-            mean_square = (x - loc).square().mean()
+            mean_square = batch_mean((x - loc).square().mean())
         else:
             mean_square = self.mean_square.to(loc)
         return 0.5 * mean_square.clamp(min=self.spec.floor**2).log()

@@ -77,8 +77,9 @@ class Likelihood(nn.Module):
                 expected=f"shape (n, {', '.join(map(str, self.event_shape))})",
                 got=tuple(x.shape),
             )
-        wrong = ~self.supports(x)
-        if bool(wrong.any()):
+        supported = self.supports(x)
+        if not bool(supported.all()):
+            wrong = ~supported
             place = [int(i) for i in wrong.nonzero()[0]]
             value = x[tuple(place)].item()
             raise DataError(
@@ -91,4 +92,4 @@ class Likelihood(nn.Module):
 
     def supports(self, x: Tensor) -> Tensor:
         """Which values lie in the support, a Boolean tensor shaped like x."""
-        return x.isfinite()
+        return x - x == 0  # the same as isfinite, in fewer passes

@@ -29,14 +29,17 @@ from torch import Tensor
 from vaekit.distributions import row_noise, shared_noise
 from vaekit.errors import ConfigError, DataError, ShapeError
 from vaekit.metrics.scored import Scorable, evaluating, in_dtype, like_model, need_density
-from vaekit.models import Evidence, Node, VAEModel
+from vaekit.models import Evidence, VAEModel
 
 __all__ = ["Scores", "bits_per_dim", "elbo", "log_marginal", "mean_and_error", "score"]
 
 MAX_BLOCK = 64
 """Most samples that are drawn and decoded together."""
-MAX_ELEMENTS = 2**22
-"""Elements of x that are decoded together; rows are divided so that they stay below."""
+MAX_ELEMENTS = 2**20
+"""Elements of x that are decoded together: few enough for a processor's cache. Rows are divided so
+that they stay below; a single row has fewer samples in a block where it alone has more."""
+MAX_ROWS = 8_192
+"""Most rows that are encoded together."""
 
 Draw = Callable[[int], Evidence]
 
@@ -108,7 +111,7 @@ def score(
     block = _block_size(x)
     parts = []
     with evaluating(model):
-        for rows in _row_slices(x, chunk or max(1, MAX_ELEMENTS // (block * x[:1].numel()))):
+        for rows in _row_slices(x, chunk or _chunk_size(x, min(block, samples))):
             rows_c = None if c is None else like_model(model, c[rows])
             draw = _drawer(model, like_model(model, x[rows]), rows_c)
             some = len(x[rows])
@@ -198,12 +201,7 @@ def _drawer(model: Scorable, x: Tensor, c: Tensor | None) -> Draw:
     if isinstance(model, VAEModel) and type(model).evidence is VAEModel.evidence:
         q = model.encode(x, c)
 
-        def draw(k: int) -> Evidence:
-            z = q.rsample((k,))
-            px = model.decode(z, c, x=x)
-            return Evidence(px, px.log_prob_elements(x), [Node(z, q, model.prior(c))])
-
-        return draw
+        return lambda k: model.evidence_at(q.rsample((k,)), q, x, c)
     return lambda k: model.evidence(x, c, samples=k)
 
 
@@ -246,7 +244,12 @@ def _exact(nats: Tensor) -> Tensor:
 
 def _block_size(x: Tensor) -> int:
     """Fewer samples at a time for larger observations, whatever the number of rows."""
-    return min(MAX_BLOCK, max(1, MAX_ELEMENTS // (4 * math.prod(x.shape[1:]))))
+    return min(MAX_BLOCK, max(1, MAX_ELEMENTS // math.prod(x.shape[1:])))
+
+
+def _chunk_size(x: Tensor, samples: int) -> int:
+    """Fewer rows at a time for larger observations and more samples."""
+    return min(MAX_ROWS, max(1, MAX_ELEMENTS // (samples * math.prod(x.shape[1:]))))
 
 
 def _row_slices(x: Tensor, size: int) -> Iterator[slice]:

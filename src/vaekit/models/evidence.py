@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from vaekit.distributions import Density
+from vaekit.errors import ConfigError
 
 __all__ = ["Evidence", "Node"]
 
@@ -114,31 +115,49 @@ class Evidence:
 
     Args:
         px: The likelihood p(x|z), batch shape (K, B).
-        log_px_elements: Terms of log p(x|z), shape ``(K, B, *event)``.
+        log_px_elements: Terms of log p(x|z), shape ``(K, B, *event)``; None leaves them to ``px``,
+            which computes them, or their sum alone, when they are asked for.
         nodes: The latent groups, from the top down.
         penalties: Named scalars that are part of the model, not of the bound (a commitment loss).
+        value: What ``px`` scores, shape ``(B, *event)``; needed where the elements are None.
     """
 
-    __slots__ = ("_log_px", "log_px_elements", "nodes", "penalties", "px")
+    __slots__ = ("_log_px", "_log_px_elements", "nodes", "penalties", "px", "value")
 
     def __init__(
         self,
         px: Density,
-        log_px_elements: Tensor,
+        log_px_elements: Tensor | None,
         nodes: Sequence[Node],
         penalties: Mapping[str, Tensor] | None = None,
+        *,
+        value: Tensor | None = None,
     ) -> None:
+        if log_px_elements is None and value is None:
+            raise ConfigError("evidence needs the elements of log p(x|z), or the value to score")
         self.px = px
-        self.log_px_elements = log_px_elements
+        self.value = value
         self.nodes = tuple(nodes)
         self.penalties = dict(penalties or {})
+        self._log_px_elements = log_px_elements
         self._log_px: Tensor | None = None
+
+    @property
+    def log_px_elements(self) -> Tensor:
+        """Terms of log p(x|z), shape ``(K, B, *event)``."""
+        if self._log_px_elements is None:
+            assert self.value is not None
+            self._log_px_elements = self.px.log_prob_elements(self.value)
+        return self._log_px_elements
 
     @property
     def log_px(self) -> Tensor:
         """log p(x|z), shape (K, B)."""
         if self._log_px is None:
-            self._log_px = _sum(self.log_px_elements)
+            if self._log_px_elements is None and self.value is not None:
+                self._log_px = self.px.log_prob(self.value)
+            else:
+                self._log_px = _sum(self.log_px_elements)
         return self._log_px
 
     @property

@@ -196,11 +196,32 @@ class VAEModel(nn.Module):
         z = given[0] if given else q.rsample((samples,))
         target = x if target is None else target
         self._check(target, self.event_shape, "the target")
+        return self.evidence_at(z, q, target, c, observed=observed)
+
+    def evidence_at(
+        self,
+        z: Tensor,
+        q: Density,
+        target: Tensor,
+        c: Tensor | None = None,
+        *,
+        observed: Tensor | None = None,
+    ) -> Evidence:
+        """The evidence of codes that are at hand: decode them and score the target.
+
+        Args:
+            z: Codes, shape ``(K, B, *latent)``.
+            q: The posterior that they came from, batch shape (B,).
+            target: What p(x|z) scores, shape ``(B, *event)``.
+            c: Contexts, shape (B, k).
+            observed: Which elements count, Boolean, broadcastable to ``(B, *event)``.
+        """
         px = self.decode(z, c, x=target)
-        elements = px.log_prob_elements(target)
+        elements = None
         if observed is not None:
+            elements = px.log_prob_elements(target)
             elements = torch.where(observed, elements, torch.zeros_like(elements))
-        return Evidence(px, elements, [Node(z, q, self.prior(c))])
+        return Evidence(px, elements, [Node(z, q, self.prior(c))], value=target)
 
     def reconstruct(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         """E[x|z] at the posterior mean, shape ``(B, *event)``."""

@@ -3,7 +3,7 @@
 from vaekit.objectives.autoencoder import Autoencoding
 from vaekit.objectives.elbo import ELBO, mean_kl
 from vaekit.objectives.objective import END, Loss, Objective, Progress
-from vaekit.objectives.schedules import Cosine, Cyclic, Linear, Schedule, Sigmoid, value_at
+from vaekit.objectives.schedules import Cosine, Cyclic, Linear, Schedule, Sigmoid, Steps, value_at
 
 __all__ = [
     "ELBO",
@@ -17,6 +17,7 @@ __all__ = [
     "Progress",
     "Schedule",
     "Sigmoid",
+    "Steps",
     "mean_kl",
     "value_at",
 ]

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from vaekit.distributions import batch_mean
 from vaekit.models import Evidence, Node
 from vaekit.objectives.objective import END, Loss, Objective, Progress
 from vaekit.objectives.schedules import Weight, value_at
@@ -63,7 +64,7 @@ class ELBO(Objective, kind="objective/elbo"):
         rates = [k.sum() for k in kl]
         rate = sum(rates[1:], rates[0]) if rates else torch.zeros_like(distortion)
         charged = self._charged(kl, rates, rate) if self.free_bits and kl else rate
-        total = torch.add(distortion, charged, alpha=beta)
+        total = distortion + beta * charged
         for penalty in evidence.penalties.values():
             total = total + penalty
         terms = {"loss": total, "distortion": distortion, "rate": rate, **evidence.penalties}
@@ -73,7 +74,8 @@ class ELBO(Objective, kind="objective/elbo"):
     def _charged(self, kl: list[Tensor], rates: list[Tensor], rate: Tensor) -> Tensor:
         """The rate with λ nats free where ``per`` says."""
         parts = {"dimension": kl, "group": rates, "total": [rate]}[self.per]
-        return torch.stack([part.clamp(min=self.free_bits).sum() for part in parts]).sum()
+        whole = [batch_mean(part) for part in parts]
+        return torch.stack([part.clamp(min=self.free_bits).sum() for part in whole]).sum()
 
 
 def mean_kl(node: Node) -> Tensor:

@@ -6,13 +6,14 @@ can outlast the training.
 
 from __future__ import annotations
 
+import bisect
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 from vaekit.errors import ConfigError
 from vaekit.spec import Spec, Within
 
-__all__ = ["Cosine", "Cyclic", "Linear", "Schedule", "Sigmoid", "value_at"]
+__all__ = ["Cosine", "Cyclic", "Linear", "Schedule", "Sigmoid", "Steps", "value_at"]
 
 Fraction = Annotated[float, Within(0.0, 1.0)]
 Weight = Annotated[float, Within(0.0, 1e9)]
@@ -127,11 +128,48 @@ class Cosine(Schedule, kind="schedule/cosine"):
         return between(self.start, self.end, 0.5 * (1 - math.cos(math.pi * done)))
 
 
+class Steps(Schedule, kind="schedule/steps"):
+    """Constant values that change at given points of the run.
+
+    Args:
+        values: One value more than there are points.
+        at: Points of the run as fractions of its steps, rising; each value holds up to its point.
+
+    Example:
+        >>> rate = Steps(values=(1.0, 0.1), at=(0.5,))
+        >>> [rate(t) for t in (0.0, 0.49, 0.5, 1.0)]
+        [1.0, 1.0, 0.1, 0.1]
+    """
+
+    values: tuple[Weight, ...] = (1.0, 0.1)
+    at: tuple[Fraction, ...] = (0.5,)
+
+    def validate(self) -> None:  # noqa: D102
+        if len(self.values) != len(self.at) + 1 or list(self.at) != sorted(self.at):
+            raise ConfigError(
+                "values and points do not fit",
+                expected="rising points and one value more",
+                got=f"{len(self.values)} values, at={self.at}",
+            )
+
+    def __call__(self, fraction: float) -> float:
+        """The value at this point of the run."""
+        return self.values[bisect.bisect_right(self.at, fraction)]
+
+
 def between(start: float, end: float, done: float) -> float:
     """A point on the way from ``start`` to ``end``, which are both hit exactly."""
     return end if done >= 1 else start + (end - start) * done
 
 
-def value_at(weight: float | Schedule, fraction: float) -> float:
-    """A constant, or a schedule's value at this point of the run."""
-    return weight if isinstance(weight, float | int) else weight(fraction)
+def value_at(weight: float | Schedule, fraction: Any) -> Any:
+    """A constant, or a schedule's value at this point of the run.
+
+    Args:
+        weight: The constant or the schedule.
+        fraction: From 0 to 1; or anything with ``value_of(schedule)``, which then answers: so a
+            compiled step can take the value as an input instead of a constant.
+    """
+    if isinstance(weight, float | int):
+        return weight
+    return weight(fraction) if isinstance(fraction, float | int) else fraction.value_of(weight)

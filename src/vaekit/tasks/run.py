@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 
 from vaekit.artifacts import Artifact, load, provenance, save
-from vaekit.data import LabelCodec, TensorData
+from vaekit.data import ImageCodec, LabelCodec, RawData, Rows, TensorData
+from vaekit.data.streams import Source, StreamData, given_parts
 from vaekit.errors import ArtifactError, ConfigError, DataError, NumericalError, VaekitError
 from vaekit.files import read_json, write_json
+from vaekit.likelihoods.likelihood import Likelihood
 from vaekit.metrics import evaluate_model
 from vaekit.models import VAEModel
 from vaekit.spec import Role, Spec, from_json, to_json
 from vaekit.tasks.composition import Composition
-from vaekit.tasks.source import DataSpec, Prepared, prepare_data
-from vaekit.training import CHECKPOINT, Callback, Trainer
+from vaekit.tasks.source import MEASURED_ROWS, DataSpec, Prepared, prepare_data, sample_of
+from vaekit.training import CHECKPOINT, Callback, Processes, Trainer
 
 __all__ = [
     "Run",
@@ -31,6 +34,10 @@ __all__ = [
 ]
 
 RUN = "run.json"
+CHECKED_ROWS = 10_000
+STREAMED_CHECKED_ROWS = 1_000
+NEIGHBOUR_ROWS = 20_000
+"""Training rows of a stream that vote in the 5-NN accuracy of the codes."""
 
 
 class Run(Spec, kind="run/vae"):
@@ -58,9 +65,20 @@ def build_model(composition: Composition, prepared: Prepared) -> VAEModel:
             event_shape=codec.event_shape, context_dim=codec.context_dim
         )
     for part in prepared.parts.values():
-        for batch in part.batches(10_000):
+        for batch in _to_check(model, part).batches(CHECKED_ROWS):
             model.likelihood.check(batch.x)
     return model
+
+
+def _to_check(model: VAEModel, part: Rows) -> Rows:
+    """All rows, but of a stream only the first where codec and likelihood leave no question.
+
+    A codec lets finite numbers through only, and one for images makes all alike.
+    """
+    any_number = type(model.likelihood).supports is Likelihood.supports
+    if isinstance(part, StreamData) and (any_number or isinstance(part.codec.x, ImageCodec)):
+        return part.head(STREAMED_CHECKED_ROWS)
+    return part
 
 
 def start_run(
@@ -70,14 +88,25 @@ def start_run(
     prepared: Prepared | None = None,
     callbacks: Sequence[Callback] = (),
     command: str = "",
+    processes: Processes | None = None,
 ) -> Artifact:
     """Train from the beginning in an empty folder.
+
+    Args:
+        run: What to train, on what.
+        folder: Where everything goes.
+        prepared: The run's data, if it is at hand.
+        callbacks: Hooks.
+        command: What the user typed, for the provenance.
+        processes: Who trains together, launched; the first one writes.
 
     Raises:
         ConfigError: If the folder holds another run.
         NumericalError: If training diverges; the folder then holds the last good weights.
     """
-    if any((folder / name).exists() for name in (RUN, "model.json", CHECKPOINT)):
+    processes = processes or Processes()
+    taken = any((folder / name).exists() for name in (RUN, "model.json", CHECKPOINT))
+    if processes.from_first(lambda: taken):
         raise ConfigError(
             "this folder holds a run already",
             where=str(folder),
@@ -85,10 +114,19 @@ def start_run(
         )
     prepared = prepared or prepare_data(run.data)
     model = build_model(run.composition, prepared)
-    _trainer(run, folder, model, prepared)  # refuses what cannot be trained before writing
+    _trainer(run, folder, model, prepared, processes)  # refuses before anything is written
     facts = {"command": command, "data_sha256": prepared.raw.fingerprint}
-    write_json(folder / RUN, {"run": to_json(run), **facts})
-    return train_run(run, folder, prepared=prepared, callbacks=callbacks, command=command)
+    if processes.is_first:
+        write_json(folder / RUN, {"run": to_json(run), **facts})
+    processes.wait()
+    return train_run(
+        run,
+        folder,
+        prepared=prepared,
+        callbacks=callbacks,
+        command=command,
+        processes=processes,
+    )
 
 
 def open_run(folder: Path) -> tuple[Run, str]:
@@ -109,11 +147,22 @@ def open_run(folder: Path) -> tuple[Run, str]:
     return run, str(description.get("command", ""))
 
 
-def resume_run(folder: Path, *, callbacks: Sequence[Callback] = ()) -> Artifact:
+def resume_run(
+    folder: Path,
+    *,
+    prepared: Prepared | None = None,
+    callbacks: Sequence[Callback] = (),
+    processes: Processes | None = None,
+) -> Artifact:
     """Go on with the run of a folder from its checkpoint, or from the start if there is none."""
     run, command = open_run(folder)
     return train_run(
-        run, folder, prepared=prepare_data(run.data), callbacks=callbacks, command=command
+        run,
+        folder,
+        prepared=prepared or prepare_data(run.data),
+        callbacks=callbacks,
+        command=command,
+        processes=processes,
     )
 
 
@@ -124,6 +173,7 @@ def train_run(
     prepared: Prepared,
     callbacks: Sequence[Callback] = (),
     command: str = "",
+    processes: Processes | None = None,
 ) -> Artifact:
     """Train (on) and save; the model of the best held-out loss becomes the artifact.
 
@@ -132,22 +182,26 @@ def train_run(
     """
     _require_same_data(folder, prepared)
     model = build_model(run.composition, prepared)
-    trainer = _trainer(run, folder, model, prepared, callbacks)
+    processes = processes or Processes()
+    trainer = _trainer(run, folder, model, prepared, processes, callbacks)
     seed = run.composition.training.seed
 
     def keep(**facts: Any) -> None:
+        if not processes.is_first:
+            return
         origin = provenance(
             source=run.data.source, fingerprint=prepared.raw.fingerprint, command=command, **facts
         )
         save(folder, model.cpu(), prepared.codec, provenance=origin)
 
     try:
-        trainer.fit(resume=(folder / CHECKPOINT).exists())
+        trainer.fit(resume=processes.from_first((folder / CHECKPOINT).exists))
     except NumericalError:
         keep(diverged=True, step=trainer.step)
         raise
     policy = trainer.policy
     keep(step=trainer.step, speed=policy.reason if policy else "", seed=seed)
+    processes.wait()
     return load(folder)
 
 
@@ -156,6 +210,7 @@ def _trainer(
     folder: Path,
     model: VAEModel,
     prepared: Prepared,
+    processes: Processes,
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """The loop that trains the run's model."""
@@ -166,6 +221,7 @@ def _trainer(
         objective=run.composition.objective,
         folder=folder,
         callbacks=callbacks,
+        processes=processes,
     )
 
 
@@ -210,9 +266,14 @@ def evaluate_run(
         data, train = prepared.held_out, prepared.part("train")
     else:
         data, train = other_data(artifact, run.data, source), None
+    on_train = source is None and data is train
+    data, notes = _measurable(data)
+    if train is not None:
+        train = sample_of(train, NEIGHBOUR_ROWS)
     metrics = evaluate_model(artifact.model, data, samples=samples, seed=seed, train=train)
     metrics["data"] = run.data.source if source is None else str(source)
-    if source is None and data is train:
+    metrics["notes"] += notes
+    if on_train:
         metrics["notes"].append("no rows were held out: these are the training rows")
     known = artifact.provenance.get("data_sha256")
     if source is None and prepared is not None and known not in (None, prepared.raw.fingerprint):
@@ -222,23 +283,49 @@ def evaluate_run(
     return metrics
 
 
-def other_data(artifact: Artifact, spec: DataSpec, source: Any) -> TensorData:
+def _measurable(data: Rows) -> tuple[Rows, list[str]]:
+    """At most so many rows of a stream as its metrics need, and a note where some are left out."""
+    if not isinstance(data, StreamData) or len(data) <= MEASURED_ROWS:
+        return data, []
+    note = f"measured on {MEASURED_ROWS:,} of {len(data):,} rows, spread evenly over them"
+    return data.sample(MEASURED_ROWS), [note]
+
+
+def other_data(artifact: Artifact, spec: DataSpec, source: Any, *, whole: bool = False) -> Rows:
     """Rows of another source through the model's codec: its own test part, else all of them.
 
     Labels are needed only by a model that is conditioned on them; to any other, new data may come
     without labels or with classes that it has not seen, and is then read without them.
+
+    Args:
+        artifact: The model.
+        spec: How its own data was read.
+        source: The other data.
+        whole: Take all rows even where there is a test part.
     """
     codec, reading = artifact.codec, spec.like(artifact.codec, source)
     needed = isinstance(codec.context, LabelCodec)
     try:
-        raw = reading.load(source)
+        raw, classes = _opened(reading, source)
     except (ConfigError, DataError):
         if needed or reading.label is None:
             raise
-        raw = reading.replace(label=None).load(source)
-    if raw.split is not None and (raw.split == "test").any():
-        raw = raw.subset(raw.split == "test")
-    known = codec.labels is not None and raw.labels is not None
-    if known and not needed and not set(raw.labels.tolist()) <= set(codec.labels.classes):  # type: ignore[union-attr]
-        return TensorData(codec, codec.encode(raw), None, codec.encode_context(raw))
-    return TensorData.of(raw, codec)
+        raw, classes = _opened(reading.replace(label=None), source)
+    known = codec.labels is not None and classes is not None
+    if known and not needed and not set(classes.tolist()) <= set(codec.labels.classes):  # type: ignore[union-attr]
+        codec = codec.replace(labels=None)
+    if isinstance(raw, RawData):
+        if not whole and raw.split is not None and (raw.split == "test").any():
+            raw = raw.subset(raw.split == "test")
+        return TensorData.of(raw, codec)
+    part = None if whole else given_parts(raw).get("test")
+    return StreamData(raw, codec, part)
+
+
+def _opened(reading: DataSpec, source: Any) -> tuple[RawData | Source, np.ndarray | None]:
+    """The data in memory or as a stream, and its classes."""
+    stream = reading.open(source)
+    if stream is not None:
+        return stream, stream.classes()
+    raw = reading.load(source)
+    return raw, None if raw.labels is None else np.unique(raw.labels)

@@ -7,6 +7,7 @@ from vaekit.training.loop import CHECKPOINT, HISTORY, Trainer
 from vaekit.training.optimizers import SGD, Adam, Adamax, AdamW
 from vaekit.training.players import Player, train_step
 from vaekit.training.policy import Policy, PolicySpec, flush_denormals
+from vaekit.training.processes import Processes
 from vaekit.training.selection import Selection
 from vaekit.training.settings import Training
 
@@ -24,6 +25,7 @@ __all__ = [
     "Player",
     "Policy",
     "PolicySpec",
+    "Processes",
     "Selection",
     "TensorBoard",
     "Trainer",

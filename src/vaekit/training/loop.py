@@ -16,7 +16,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from vaekit.data import TensorData
+from vaekit.data import Batch, Rows
 from vaekit.errors import ArtifactError, ConfigError, NumericalError
 from vaekit.files import sweep
 from vaekit.objectives import Loss, Progress, value_at
@@ -24,23 +24,26 @@ from vaekit.spec import to_json
 from vaekit.training.alarms import alarms
 from vaekit.training.averaging import WeightAverage
 from vaekit.training.callbacks import Callback
+from vaekit.training.captured import CapturedStep
 from vaekit.training.checkpoint import (
     load_checkpoint,
     optimizer_state,
     restore_optimizer,
     save_checkpoint,
 )
-from vaekit.training.compiled import Compiled, trial_step
 from vaekit.training.freeze import freeze_scale
 from vaekit.training.history import History, Means
 from vaekit.training.identity import check_identity, identity
 from vaekit.training.interrupts import Interrupts
-from vaekit.training.players import Player, check_players, train_step
-from vaekit.training.policy import Policy, Precision, cpu_threads, decide, flush_denormals
+from vaekit.training.layout import in_layout, layout_for
+from vaekit.training.players import Player, Team, check_players, flat_player, train_step
+from vaekit.training.policy import Policy, cpu_threads, decide, flush_denormals
+from vaekit.training.processes import Processes
 from vaekit.training.rates import LearningRates
 from vaekit.training.seeding import seed_step
 from vaekit.training.selection import Selection
 from vaekit.training.settings import Training
+from vaekit.training.trials import Trial
 from vaekit.training.validation import held_out_terms
 
 __all__ = ["CHECKPOINT", "HISTORY", "Trainer"]
@@ -52,7 +55,7 @@ SCALE_ROWS = 2_000
 
 
 class Trainer:
-    """Trains a model on data in memory.
+    """Trains a model on data in memory or on a stream.
 
     Args:
         model: Anything with ``evidence``; its weights are changed in place.
@@ -64,7 +67,9 @@ class Trainer:
         extras: Modules beside the model that players train (critics), to be checkpointed with it.
         folder: Where history and checkpoints go; None keeps everything in memory.
         callbacks: Hooks.
-        accelerator: Lightning Fabric's word for the device: ``auto``, ``cpu``, ``cuda``, ``mps``.
+        processes: Who trains together; by default this process alone.
+        accelerator: Where, when there is no ``processes``: Lightning Fabric's word ``auto``,
+            ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
         ConfigError: If there is neither an objective nor players, or players overlap.
@@ -73,7 +78,7 @@ class Trainer:
     def __init__(  # noqa: PLR0913  one parameter for each part of a run
         self,
         model: nn.Module,
-        data: Mapping[str, TensorData],
+        data: Mapping[str, Rows],
         training: Training,
         *,
         objective: Callable[..., Loss] | None = None,
@@ -81,6 +86,7 @@ class Trainer:
         extras: nn.Module | None = None,
         folder: Path | None = None,
         callbacks: Sequence[Callback] = (),
+        processes: Processes | None = None,
         accelerator: str = "auto",
     ) -> None:
         if objective is None and not rounds:
@@ -93,9 +99,11 @@ class Trainer:
         self.training = training
         self.objective = objective
         self.folder = folder
-        self.callbacks = list(callbacks)
-        device = Fabric(accelerator=accelerator, devices=1).device
-        self.model = model.to(device)
+        self.processes = processes or Processes(accelerator=accelerator)
+        self.callbacks = list(callbacks) if self.processes.is_first else []
+        device = self.processes.device
+        self.layout = layout_for(model)
+        self.model = model.to(device).to(memory_format=self.layout)  # type: ignore[call-overload]
         self.extras = extras.to(device) if extras is not None else nn.Module()
         self.data = {name: part.to(device) for name, part in data.items()}
         self.device = device
@@ -104,7 +112,8 @@ class Trainer:
         self.samples = max(getattr(player.loss, "samples", 1) for player in self.players)
         self.steps_per_epoch = self.data["train"].steps_per_epoch(training.batch_size)
         self.total = training.epochs * self.steps_per_epoch
-        self.history = History(folder / HISTORY if folder else None)
+        writes = folder is not None and self.processes.is_first
+        self.history = History(folder / HISTORY if folder and writes else None)
         self.average = (
             WeightAverage(self.model, training.average) if training.average is not None else None
         )
@@ -116,12 +125,16 @@ class Trainer:
         self.policy: Policy | None = None
         self.rates = LearningRates(self.players, training.lr_schedule)
         self._last_checkpoint = time.monotonic()
+        self._trial: Trial | None = None
+        self._captured: CapturedStep | None = None
 
     def _only_player(self) -> Player:
         parameters = [p for p in self.model.parameters() if p.requires_grad]
-        optimizer = self.training.optimizer.build(parameters)
         assert self.objective is not None
-        return Player("model", parameters, optimizer, self.objective, clip=self.training.clip)
+        training = self.training
+        return flat_player(
+            "model", parameters, training.optimizer, self.objective, clip=training.clip
+        )
 
     # --- the run -------------------------------------------------------------------------------
 
@@ -141,18 +154,18 @@ class Trainer:
         with flush_denormals(), cpu_threads(self.training.speed.threads):
             if not self.selection.weights:
                 self.selection.keep(self._state())
-            if self.folder is not None:
+            if self.folder is not None and self.processes.is_first:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 sweep(self.folder)
+            self.processes.wait()
             if resume:
                 self._resume()
             elif self.step == 0:
                 self.history.rewind(0)
-            self.policy = self.policy or self._decide()
+            self.policy = self.policy or self.processes.from_first(self._decide)
             self._fabric = Fabric(
                 accelerator=self.device.type, devices=1, precision=self.policy.precision
             )
-            self._evidence_model: Any = Compiled(self.model) if self.policy.compile else self.model
             self._notify("on_start", step=self.step, total=self.total, note=self._note())
             try:
                 self._run()
@@ -167,6 +180,9 @@ class Trainer:
     def _settle(self) -> None:
         """Put the best weights into the model, ready to be evaluated."""
         self.model.load_state_dict(self.selection.weights)
+        for player in self.players:
+            if player.flat is not None:
+                player.flat.release()
         freeze_scale(self.model, self.data["train"], seed=self.training.seed)
         self.model.eval()
 
@@ -190,47 +206,75 @@ class Trainer:
         train, size = self.data["train"], self.training.batch_size
         epoch = len(self.history.records)
         done = self.step - epoch * self.steps_per_epoch
-        order = train.order(self.training.seed, epoch)
         self.model.train()
         self.extras.train()
         start = time.perf_counter()
-        for index in order.split(size)[done:]:
-            self._whole = False
-            self._train_on(index)
-            self.step += 1
-            self._whole = True
-            self._interrupts.check()
-            self._notify("on_step", step=self.step)
-            if self._checkpoint_is_due() and self.step % self.steps_per_epoch:
-                self.seconds += time.perf_counter() - start
-                self._guard()
-                self._checkpoint()
-                start = time.perf_counter()
+        batches = train.epoch(size, seed=self.training.seed, epoch=epoch, skip=done)
+        with contextlib.closing(batches):  # type: ignore[type-var]
+            for _ in range(self.steps_per_epoch - done):
+                self._whole = False
+                seed_step(self.training.seed, self.step, self.device)
+                self._train_on(next(batches))
+                self.step += 1
+                self._whole = True
+                self._interrupts.check()
+                self._notify("on_step", step=self.step)
+                if self._checkpoint_is_due() and self.step % self.steps_per_epoch:
+                    self.seconds += time.perf_counter() - start
+                    self._guard()
+                    self._checkpoint()
+                    start = time.perf_counter()
         self.seconds += time.perf_counter() - start
 
-    def _train_on(self, index: Tensor) -> None:
-        """One step on the rows at ``index``."""
+    def _train_on(self, batch: Batch) -> None:
+        """One step on a batch; torch's generator is seeded for it."""
         progress = Progress(self.step, self.total)
-        seed_step(self.training.seed, self.step, self.device)
         self.rates.set(progress)
-        batch = self.data["train"].batch(index, train=True)
-        with self._fabric.autocast():
-            losses = train_step(
-                self._evidence_model,
-                self.rounds,
-                batch,
-                progress=progress,
-                samples=self.samples,
-                backward=self._fabric.backward,
-            )
+        rows, share = len(batch), self.processes.share_of(len(batch))
+        batch = in_layout(batch if share is None else share.part(batch), self.layout)
+        with (
+            self._fabric.autocast(),
+            contextlib.nullcontext() if share is None else share.drawing(),
+        ):
+            losses = self._losses(batch, progress, share)
         for name, loss in losses.items():
-            self.means.add(self._prefixed(name, loss.terms), len(index))
+            self.means.add(self._prefixed(name, loss.terms), rows)
         if self.step % self.steps_per_epoch % NORM_EVERY == 0:
             for player in self.players:
                 norm = {"gradient_norm": player.gradient_norm()}
                 self.means.add(self._prefixed(player.name, norm))
         if self.average is not None:
             self.average.update()
+
+    def _losses(self, batch: Batch, progress: Progress, team: Team | None) -> dict[str, Loss]:
+        """Step with every player; full batches may go through the compiled step."""
+        assert self.policy is not None
+        if self.policy.compile and len(batch) == self.training.batch_size:
+            if self._captured is None:
+                self._captured = self._capture(batch)
+            player = self.players[0]
+            loss = self._captured(batch, progress)
+            player.step()
+            return {player.name: loss}
+        return train_step(
+            self.model,
+            self.rounds,
+            batch,
+            progress=progress,
+            samples=self.samples,
+            backward=self._fabric.backward,
+            team=team,
+        )
+
+    def _capture(self, batch: Batch) -> CapturedStep:
+        """The compiled step: the one that was tried out, or a new one."""
+        player = self.players[0]
+        if self._trial is not None and self._trial.captured is not None:
+            self._trial.captured.bind(self.model, player)
+            return self._trial.captured
+        return CapturedStep(
+            self.model, player, batch, samples=self.samples, autocast=self._fabric.autocast
+        )
 
     def _prefixed(self, name: str, terms: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         if len(self.players) == 1:
@@ -248,7 +292,7 @@ class Trainer:
             "seconds": self.seconds,
         }
         self.means, self.seconds = Means(), 0.0
-        record |= self._validate()
+        record |= self.processes.from_first(self._validate)
         record["best"] = self.selection.consider(record.get("valid_loss"), self._state())
         last = self.step >= self.total or self.selection.stopped
         record["last"] = last
@@ -279,9 +323,8 @@ class Trainer:
             return {}
         start = time.perf_counter()
         seed = self.training.seed
-        some = torch.arange(min(len(self.data["train"]), SCALE_ROWS), device=self.device)
         with self._averaged_weights(), self._fabric.autocast():
-            freeze_scale(self.model, self.data["train"].subset(some), seed=seed)
+            freeze_scale(self.model, self.data["train"].head(SCALE_ROWS), seed=seed)
             terms = held_out_terms(
                 self.model, self.objective, held_out, samples=self.samples, seed=seed
             )
@@ -329,12 +372,12 @@ class Trainer:
         return bool(torch.stack([w.detach().sum() for w in weights]).isfinite().all())
 
     def _checkpoint_is_due(self) -> bool:
-        if self.folder is None:
+        if self.folder is None or not self.processes.is_first:
             return False
         return time.monotonic() - self._last_checkpoint >= self.training.checkpoint_seconds
 
     def _checkpoint(self) -> None:
-        if self.folder is None:
+        if self.folder is None or not self.processes.is_first:
             return
         groups: dict[str, Mapping[str, Tensor]] = {
             "model": self.model.state_dict(),
@@ -387,7 +430,9 @@ class Trainer:
         self.step, self.seconds = facts["step"], facts["seconds"]
         policy = {name: value for name, value in facts["policy"].items() if name != "kind"}
         self.policy = Policy(**policy)
-        self.history.rewind(facts["records"])
+        if self.processes.is_first:
+            self.history.rewind(facts["records"])
+        self.history.records = self.processes.from_first(lambda: self.history.records)
 
     def _identity(self) -> dict[str, Any]:
         parts = {"model": self.model, "objective": self.objective, "training": self.training}
@@ -396,15 +441,13 @@ class Trainer:
     # --- speed -----------------------------------------------------------------------------------
 
     def _decide(self) -> Policy:
-        loss = self.objective if len(self.players) == 1 else None
-        trial = None if loss is None else self._trial
-        return decide(self.training.speed, device=self.device, steps=self.total, trial=trial)
-
-    def _trial(self, precision: Precision, compiled: bool) -> Callable[[], None]:
-        assert self.objective is not None
-        train, training = self.data["train"], self.training
-        return trial_step(
-            self.model, self.objective, train, training, precision=precision, compiled=compiled
+        if len(self.players) == 1 and self.processes.count == 1 and self.objective is not None:
+            self._trial = Trial(self.model, self.objective, self.data["train"], self.training)
+        return decide(
+            self.training.speed,
+            device=self.device,
+            steps=self.total,
+            trial=self._trial,
         )
 
     def _note(self) -> str:

@@ -9,7 +9,7 @@ Losses reach only their own player's parameters, because ``backward`` is told wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,28 @@ from torch import Tensor, nn
 from vaekit.errors import ConfigError
 from vaekit.models import Evidence
 from vaekit.objectives import Loss, Progress
+from vaekit.training.flat import FlatWeights
+from vaekit.training.optimizers import OptimizerSpec
 
-__all__ = ["Player", "check_players", "train_step"]
+__all__ = ["Player", "check_players", "flat_player", "train_step"]
 
 Backward = Callable[..., None]
-Reduce = Callable[[Sequence[nn.Parameter]], None]
+
+
+class Team(Protocol):
+    """What a step must know when other processes hold the other rows of its batch.
+
+    Attributes:
+        share: Which part of the batch's rows is here; losses are scaled by it.
+    """
+
+    share: float
+
+    def agree(self, answer: bool) -> bool:
+        """A single answer of all processes to the question of a gate."""
+
+    def reduce(self, player: Player, loss: Loss) -> Loss:
+        """Sum an active player's gradients and the terms of its loss over all processes."""
 
 
 def always(evidence: Evidence) -> bool:
@@ -39,6 +56,7 @@ class Player:
         loss: ``loss(evidence, *, batch, model, progress) -> Loss``; any objective is one.
         gate: ``gate(evidence) -> bool``: whether it steps this time.
         clip: Largest gradient norm; None for no clipping.
+        flat: The parameters as one vector, where the optimiser holds that vector instead of them.
 
     Raises:
         ConfigError: If the optimiser holds other parameters than the player.
@@ -53,6 +71,7 @@ class Player:
         *,
         gate: Callable[[Evidence], bool] = always,
         clip: float | None = None,
+        flat: FlatWeights | None = None,
     ) -> None:
         self.name = name
         self.parameters = [p for p in parameters if p.requires_grad]
@@ -60,9 +79,11 @@ class Player:
         self.loss = loss
         self.gate = gate
         self.clip = clip
+        self.flat = flat
         self._unclipped: Tensor | None = None
+        self._updated = self.parameters if flat is None else [flat.weight]
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        if held != {id(p) for p in self.parameters}:
+        if held != {id(p) for p in self._updated}:
             raise ConfigError(
                 "the optimiser must hold exactly the player's parameters", where=f"player {name!r}"
             )
@@ -72,12 +93,21 @@ class Player:
         for parameter in self.parameters:
             parameter.grad = None
 
+    def gather(self) -> None:
+        """After the backward pass: the optimiser's gradients are those of the parameters."""
+        if self.flat is not None:
+            self.flat.gather()
+
+    def gradients(self) -> list[Tensor]:
+        """The gradients that the optimiser will use."""
+        return [p.grad for p in self._updated if p.grad is not None]
+
     def gradient_norm(self) -> Tensor:
         """Euclidean norm of all its gradients as they were before clipping, a scalar."""
         return self._total_norm() if self._unclipped is None else self._unclipped
 
     def _total_norm(self) -> Tensor:
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        gradients = self.gradients()
         if not gradients:
             return self.parameters[0].new_zeros(())
         return nn.utils.get_total_norm(gradients)
@@ -86,7 +116,7 @@ class Player:
         """Clip if asked to, then one optimiser step."""
         if self.clip is not None:
             self._unclipped = self._total_norm()
-            nn.utils.clip_grads_with_norm_(self.parameters, self.clip, self._unclipped)
+            nn.utils.clip_grads_with_norm_(self._updated, self.clip, self._unclipped)
         self.optimizer.step()
 
 
@@ -114,9 +144,32 @@ def check_players(rounds: Sequence[Sequence[Player]]) -> list[Player]:
     return players
 
 
+def flat_player(
+    name: str,
+    parameters: Iterable[nn.Parameter],
+    optimizer: OptimizerSpec,
+    loss: Callable[..., Loss],
+    *,
+    clip: float | None = None,
+) -> Player:
+    """A player whose parameters are one vector for the optimiser, where they allow it."""
+    parameters = list(parameters)
+    flat = FlatWeights(parameters) if FlatWeights.suits(parameters) else None
+    updated = parameters if flat is None else [flat.weight]
+    return Player(name, parameters, optimizer.build(updated), loss, clip=clip, flat=flat)
+
+
 def plain_backward(loss: Tensor, **kwargs: Any) -> None:
     """``loss.backward`` as a function; Fabric's ``backward`` has the same form."""
     loss.backward(**kwargs)
+
+
+def plays(player: Player, evidence: Evidence, team: Team | None) -> bool:
+    """Whether a player steps this time, in all processes or in none."""
+    if player.gate is always:
+        return True
+    answer = player.gate(evidence)
+    return answer if team is None else team.agree(answer)
 
 
 def train_step(
@@ -127,7 +180,7 @@ def train_step(
     progress: Progress,
     samples: int = 1,
     backward: Backward = plain_backward,
-    reduce: Reduce | None = None,
+    team: Team | None = None,
 ) -> dict[str, Loss]:
     """One step of every round: one forward pass, all backward passes, then all updates.
 
@@ -138,7 +191,7 @@ def train_step(
         progress: Given to the losses.
         samples: Codes per example.
         backward: Runs a backward pass (Fabric's, under its precision plugin).
-        reduce: Averages gradients over processes, given the parameters of each active player.
+        team: The other processes of the step, if there are any.
 
     Returns:
         The loss of each player that stepped, by name.
@@ -148,15 +201,17 @@ def train_step(
         evidence = model.evidence(  # type: ignore[operator]
             batch.x, batch.c, target=batch.target, observed=batch.observed, samples=samples
         )
-        active = [player for player in players if player.gate(evidence)]
+        active = [player for player in players if plays(player, evidence, team)]
         for player in active:
             player.forget_gradients()
             loss = player.loss(evidence, batch=batch, model=model, progress=progress)
             keep = player is not active[-1]
-            backward(loss.total, inputs=player.parameters, retain_graph=keep)
+            total = loss.total if team is None else team.share * loss.total
+            backward(total, inputs=player.parameters, retain_graph=keep)
+            player.gather()
             losses[player.name] = loss
         for player in active:
-            if reduce is not None:
-                reduce(player.parameters)
+            if team is not None:
+                losses[player.name] = team.reduce(player, losses[player.name])
             player.step()
     return losses

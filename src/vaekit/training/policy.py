@@ -13,11 +13,14 @@ from typing import Annotated, Literal
 
 import torch
 
+from vaekit.errors import ConfigError
 from vaekit.spec import Spec, Within
 
 __all__ = ["Policy", "PolicySpec", "Precision", "cpu_threads", "decide", "flush_denormals"]
 
 Precision = Literal["32-true", "bf16-mixed"]
+CANNOT_COMPILE = (ConfigError, RuntimeError, TypeError, AttributeError, NotImplementedError)
+"""What recording or compiling a step can raise when the model does not allow it."""
 COMPILE_SECONDS = 60.0
 FEWEST_STEPS = 5_000
 
@@ -84,17 +87,22 @@ def decide(
         device: Where the run takes place.
         steps: How many optimiser steps it will make.
         trial: ``trial(precision, compiled)`` gives a function that makes one throw-away step on a
-            copy of the model; None when the run cannot be copied.
+            copy of the model; None when the run has several players or processes.
 
     Returns:
         The decision; the same wishes on the same machine kind give the same rules, and a resumed
         run takes its decision from the checkpoint.
     """
     precision, why = _precision(asked, device)
-    if asked.compile != "auto":
-        return Policy(precision, asked.compile == "on", f"{why}; compile {asked.compile} as asked")
+    if asked.compile == "off":
+        return Policy(precision, False, f"{why}; compile off as asked")
     if trial is None:
-        return Policy(precision, False, f"{why}; not compiled: several players")
+        several = "several players or processes"
+        if asked.compile == "on":
+            raise ConfigError(f"a run of {several} cannot be compiled", remedy="compile=auto")
+        return Policy(precision, False, f"{why}; not compiled: {several}")
+    if asked.compile == "on":
+        return Policy(precision, True, f"{why}; compile on as asked")
     if steps < FEWEST_STEPS:
         return Policy(
             precision, False, f"{why}; not compiled: the run is too short, {steps} steps"
@@ -103,14 +111,27 @@ def decide(
     if steps * eager < 2 * COMPILE_SECONDS:
         why += "; not compiled: the run is too short to pay it back"
         return Policy(precision, False, why)
-    start = time.perf_counter()
-    step = trial(precision, True)
-    step()
-    spent = time.perf_counter() - start
-    saved = steps * (eager - _seconds_per_step(step))
-    pays = saved > 2 * spent
-    verdict = f"compiling costs {spent:.0f} s and saves {saved:.0f} s over the run"
+    pays, verdict = _try_compiled(trial, precision, steps=steps, eager=eager)
     return Policy(precision, pays, f"{why}; {verdict}")
+
+
+def _try_compiled(
+    trial: Callable[[Precision, bool], Callable[[], None]],
+    precision: Precision,
+    *,
+    steps: int,
+    eager: float,
+) -> tuple[bool, str]:
+    """Whether compiling pays back within the run, and the reason in words."""
+    start = time.perf_counter()
+    try:
+        step = trial(precision, True)
+        step()
+        spent = time.perf_counter() - start
+        saved = steps * (eager - _seconds_per_step(step))
+    except CANNOT_COMPILE as error:
+        return False, f"not compiled: {str(error).splitlines()[0][:200]}"
+    return saved > 2 * spent, f"compiling costs {spent:.0f} s and saves {saved:.0f} s over the run"
 
 
 def _precision(asked: PolicySpec, device: torch.device) -> tuple[Precision, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vaekit.data import TensorData
+from vaekit.data import Rows
 from vaekit.distributions import row_noise
 from vaekit.objectives import END, Loss
 from vaekit.training.history import Means
@@ -20,7 +20,7 @@ ROWS = 1_000
 
 @torch.no_grad()
 def held_out_terms(
-    model: nn.Module, objective: Callable[..., Loss], data: TensorData, *, samples: int, seed: int
+    model: nn.Module, objective: Callable[..., Loss], data: Rows, *, samples: int, seed: int
 ) -> dict[str, Any]:
     """Means of the objective's terms over a data set, each named ``valid_…``.
 

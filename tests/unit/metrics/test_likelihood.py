@@ -156,7 +156,7 @@ def test_memory_stays_bounded(model, x, monkeypatch):
 
     whole = log_marginal(model, x, samples=40)
     monkeypatch.setattr(VAEModel, "decode", counting)
-    monkeypatch.setattr(module, "MAX_ELEMENTS", 64 * 2 * 6)
+    monkeypatch.setattr(module, "MAX_ELEMENTS", 40 * 2 * 6)
     monkeypatch.setattr(module, "_block_size", lambda x: 64)
     found = log_marginal(model, x, samples=40)
     assert max(seen) == 40 * 2 * 6

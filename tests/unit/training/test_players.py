@@ -150,21 +150,30 @@ def test_losses_get_batch_model_and_progress(model, batch):
     assert seen == {"batch": batch, "model": model, "progress": Progress(3, 9)}
 
 
-def test_reduce_sees_each_active_players_parameters_before_it_steps(model, batch):
-    seen = []
+class Halves:
+    """A team of one that holds half of the batch and counts what it is asked."""
 
-    def halve(parameters):
-        seen.append([id(p) for p in parameters])
-        for parameter in parameters:
-            parameter.grad.mul_(0.5)
+    share = 0.5
 
-    a = model.a.detach().clone()
+    def __init__(self):
+        self.reduced = []
+
+    def agree(self, answer):
+        return answer
+
+    def reduce(self, player, loss):
+        self.reduced.append(player.name)
+        return loss
+
+
+def test_a_team_sees_each_active_player_before_it_steps(model, batch):
+    a, team = model.a.detach().clone(), Halves()
     players = [
         player("a", [model.a], lambda e: e.a.sum()),
         player("b", [model.b], lambda e: e.b.sum(), gate=lambda evidence: False),
     ]
-    train_step(model, [players], batch, progress=START, reduce=halve)
-    assert seen == [[id(model.a)]]
+    train_step(model, [players], batch, progress=START, team=team)
+    assert team.reduced == ["a"]
     torch.testing.assert_close(model.a.detach(), a - 0.05 * batch.x)
 
 

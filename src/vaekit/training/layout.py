@@ -1,0 +1,23 @@
+"""Channels-last: images in memory pixel by pixel, which convolution kernels read fastest."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from vaekit.data import Batch
+
+__all__ = ["in_layout", "layout_for"]
+
+
+def layout_for(model: nn.Module) -> torch.memory_format:
+    """Channels-last for a model that convolves images, else whatever it has."""
+    convolves = any(isinstance(part, nn.Conv2d | nn.ConvTranspose2d) for part in model.modules())
+    return torch.channels_last if convolves else torch.preserve_format
+
+
+def in_layout(batch: Batch, layout: torch.memory_format) -> Batch:
+    """A batch whose images are laid out so; the same numbers."""
+    if layout is torch.channels_last and batch.x.dim() == 4 and batch.x.shape[1] > 1:
+        batch.x = batch.x.contiguous(memory_format=layout)
+    return batch
