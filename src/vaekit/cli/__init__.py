@@ -9,6 +9,7 @@ from vaekit.cli.compare import compare
 from vaekit.cli.evaluate import evaluate
 from vaekit.cli.inspect import inspect
 from vaekit.cli.recipes import recipes
+from vaekit.cli.score import score
 from vaekit.cli.train import train
 
 __all__ = ["app", "main"]
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_show_locals=False,
 )
-for command in (train, evaluate, sample, encode, reconstruct, inspect, recipes, compare):
+for command in (train, evaluate, score, sample, encode, reconstruct, inspect, recipes, compare):
     app.command()(command)
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from vaekit.cli.console import Json, emit, handled
+from vaekit.cli.writing import Columns, check_suffix, write_columns
 from vaekit.errors import ConfigError
 
-__all__ = ["encode", "reconstruct", "sample"]
+__all__ = ["Data", "Out", "Run", "encode", "in_batches", "reconstruct", "rows_of", "sample"]
+
+BATCH_ROWS = 10_000
+BATCH_ELEMENTS = 1 << 22
+SHOWN = 400
+"""Images in a picture."""
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Data = Annotated[
@@ -25,19 +33,25 @@ Out = Annotated[
 def encode(run: Run, data: Data = None, out: Out = None, as_json: Json = False) -> None:
     """Write the codes of data: posterior means z1… and standard deviations scale1…, row by row."""
     with handled(as_json=as_json):
-        artifact, rows = _rows(run, data)
+        path = out or run / "codes.csv"
+        check_suffix(path)
+        artifact, rows = rows_of(run, data)
         from vaekit.tasks import ModelRepresentation
 
-        batch = next(iter(rows.batches(len(rows))))
         vae = ModelRepresentation(artifact.model)
-        means, scales = vae.encode_with_scale(batch.x, batch.c)
-        columns = {f"z{i + 1}": means[:, i] for i in range(vae.latent_dim)}
-        columns |= {f"scale{i + 1}": scales[:, i] for i in range(vae.latent_dim)}
-        if batch.y is not None:
-            columns["label"] = artifact.codec.labels.decode(batch.y)
-        path = write_columns(columns, out or run / "codes.csv")
-        result = {"file": str(path), "rows": len(means), "latent_dim": vae.latent_dim}
-        emit(result, f"{len(means)} codes in {path}", as_json=as_json)
+
+        def codes() -> Iterator[Columns]:
+            for batch in in_batches(rows):
+                means, scales = vae.encode_with_scale(batch.x, batch.c)
+                columns = {f"z{i + 1}": means[:, i] for i in range(vae.latent_dim)}
+                columns |= {f"scale{i + 1}": scales[:, i] for i in range(vae.latent_dim)}
+                if batch.y is not None:
+                    columns["label"] = artifact.codec.labels.decode(batch.y)
+                yield columns
+
+        n = write_columns(codes(), path)
+        result = {"file": str(path), "rows": n, "latent_dim": vae.latent_dim}
+        emit(result, f"{n} codes in {path}", as_json=as_json)
 
 
 def sample(
@@ -61,33 +75,56 @@ def sample(
         artifact = load(run)
         contexts = _contexts(artifact, n, label)
         made = ModelRepresentation(artifact.model).sample(n, seed=seed, c=contexts, draw=draw)
-        path = write_rows(artifact, made, out or run / f"samples{_suffix(artifact)}")
+        path = out or run / f"samples{_suffix(artifact)}"
+        write_rows(artifact, [made], path)
         emit({"file": str(path), "rows": n}, f"{n} samples in {path}", as_json=as_json)
 
 
 def reconstruct(run: Run, data: Data = None, out: Out = None, as_json: Json = False) -> None:
     """Reconstruct data from its posterior means, in the units of the original data."""
     with handled(as_json=as_json):
-        artifact, rows = _rows(run, data)
+        artifact, rows = rows_of(run, data)
+        path = out or run / f"reconstructions{_suffix(artifact)}"
+        check_suffix(path, ".png")
         from vaekit.tasks import ModelRepresentation
 
-        batch = next(iter(rows.batches(len(rows))))
-        made = ModelRepresentation(artifact.model).reconstruct(batch.x, batch.c)
-        error = float(((made - batch.x.numpy()) ** 2).mean())
-        path = write_rows(artifact, made, out or run / f"reconstructions{_suffix(artifact)}")
-        result = {"file": str(path), "rows": len(made), "mse": error}
-        emit(result, f"{len(made)} reconstructions in {path}, mse {error:.4f}", as_json=as_json)
+        vae = ModelRepresentation(artifact.model)
+        errors: list[tuple[float, int]] = []
+
+        def made() -> Iterator[Any]:
+            for batch in in_batches(rows):
+                x = vae.reconstruct(batch.x, batch.c)
+                errors.append((float(((x - batch.x.numpy()) ** 2).sum()), x.size))
+                yield x
+
+        n = write_rows(artifact, made(), path)
+        error = sum(e for e, _ in errors) / sum(size for _, size in errors)
+        result = {"file": str(path), "rows": n, "mse": error}
+        emit(result, f"{n} reconstructions in {path}, mse {error:.4f}", as_json=as_json)
 
 
-def _rows(run: Path, data: str | None) -> tuple[Any, Any]:
+def rows_of(run: Path, data: str | None, *, whole: bool = False) -> tuple[Any, Any]:
+    """The model of a run, and other data or the run's own held-out rows.
+
+    Args:
+        run: Folder of the run.
+        data: Other data; None for the run's own.
+        whole: Take all rows of other data even where it has a test part.
+    """
     from vaekit.artifacts import load
     from vaekit.tasks import open_run, other_data, prepare_data
 
     artifact = load(run)
     spec = open_run(run)[0].data
     if data is not None:
-        return artifact, other_data(artifact, spec, data)
+        return artifact, other_data(artifact, spec, data, whole=whole)
     return artifact, prepare_data(spec, codec=artifact.codec).held_out
+
+
+def in_batches(rows: Any) -> Iterator[Any]:
+    """All rows in order, as many at a time as a few dozen megabytes hold."""
+    size = math.prod(rows.codec.event_shape)
+    yield from rows.batches(max(1, min(BATCH_ROWS, BATCH_ELEMENTS // size)))
 
 
 def _contexts(artifact: Any, n: int, label: str | None) -> Any:
@@ -120,52 +157,39 @@ def _suffix(artifact: Any) -> str:
     return ".npz" if len(artifact.codec.event_shape) == 3 else ".csv"
 
 
-def write_rows(artifact: Any, x: Any, path: Path) -> Path:
-    """Rows in model units, written in the user's own units."""
-    import numpy as np
+def write_rows(artifact: Any, parts: Iterable[Any], path: Path) -> int:
+    """Rows in model units, written in the user's own units; returns how many there were."""
+    raw = (_raw(artifact, x) for x in parts)
+    if path.suffix == ".png":
+        return _write_picture(raw, path)
+    return write_columns((_named(artifact, x, path) for x in raw), path)
+
+
+def _raw(artifact: Any, x: Any) -> Any:
     import torch
 
-    raw = artifact.codec.decode(torch.as_tensor(x, dtype=torch.float32))
-    if path.suffix == ".png":
-        from vaekit import plots
+    return artifact.codec.decode(torch.as_tensor(x, dtype=torch.float32))
 
+
+def _named(artifact: Any, raw: Any, path: Path) -> Columns:
+    if path.suffix == ".npz" or raw.ndim > 2:
+        return {"x": raw}
+    names = artifact.codec.x.columns or [f"x{i + 1}" for i in range(raw.shape[1])]
+    return dict(zip(names, raw.T, strict=True))
+
+
+def _write_picture(parts: Iterable[Any], path: Path) -> int:
+    """The first images in one picture."""
+    import numpy as np
+
+    from vaekit import plots
+
+    shown: list[Any] = []
+    n = 0
+    for raw in parts:
         if raw.ndim < 3:
             raise ConfigError("only images can be written as PNG", got=f"rows of {raw.shape[1:]}")
-        return plots.save(plots.image_grid(raw[:400]), path)
-    if path.suffix == ".npz" or raw.ndim > 2:
-        return write_columns({"x": raw}, path)
-    names = artifact.codec.x.columns or [f"x{i + 1}" for i in range(raw.shape[1])]
-    return write_columns(dict(zip(names, np.asarray(raw).T, strict=True)), path)
-
-
-def write_columns(columns: dict[str, Any], path: Path) -> Path:
-    """Named columns as ``.npz``, ``.csv`` or ``.parquet``, atomically.
-
-    Raises:
-        ConfigError: If the suffix is another one, or the columns are no table.
-    """
-    import numpy as np
-    import pandas as pd
-
-    from vaekit.files import write_atomically
-
-    if path.suffix == ".npz":
-        return write_atomically(path, lambda temporary: _savez(temporary, columns))
-    if path.suffix not in (".csv", ".parquet") or any(np.ndim(v) != 1 for v in columns.values()):
-        raise ConfigError(
-            "cannot write this as such a file",
-            expected=".npz, or .csv or .parquet for tables, or .png for images",
-            got=path.name,
-            where="--out",
-        )
-    frame = pd.DataFrame(columns)
-    if path.suffix == ".csv":
-        return write_atomically(path, lambda temporary: frame.to_csv(temporary, index=False))
-    return write_atomically(path, lambda temporary: frame.to_parquet(temporary, index=False))
-
-
-def _savez(path: Path, columns: dict[str, Any]) -> None:
-    import numpy as np
-
-    with path.open("wb") as file:
-        np.savez_compressed(file, **columns)
+        shown += list(raw[: max(0, SHOWN - n)])
+        n += len(raw)
+    plots.save(plots.image_grid(np.stack(shown)), path)
+    return n

@@ -6,7 +6,7 @@ import numpy as np
 
 from vaekit.errors import DataError
 
-__all__ = ["require_finite", "require_rows", "rows_text"]
+__all__ = ["not_finite", "require_finite", "require_rows", "rows_text"]
 
 _ROWS_A_TIME = 8192
 
@@ -56,15 +56,36 @@ def _raise_not_finite(values: np.ndarray, *, where: str, columns: tuple[str, ...
     place = int(bad.any(axis=0).argmax())
     rows = np.flatnonzero(bad[:, place])
     got = "NaN" if np.isnan(values.reshape(len(values), -1)[rows[0], place]) else "infinity"
-    others = int(bad.any(axis=0).sum()) - 1
+    raise not_finite(
+        _place_name(place, values.shape[1:], columns),
+        rows=rows,
+        total=len(rows),
+        got=got,
+        others=int(bad.any(axis=0).sum()) - 1,
+        where=where,
+    )
+
+
+def not_finite(
+    place: str, *, rows: np.ndarray, total: int, got: str, others: int, where: str
+) -> DataError:
+    """The error about values that are NaN or infinite.
+
+    Args:
+        place: Column or pixel that holds them.
+        rows: Numbers of the first such rows.
+        total: How many rows there are in all.
+        got: NaN or infinity.
+        others: How many other columns hold some.
+        where: Name of the data.
+    """
     remedy = "fill these cells or remove these rows first"
     if others:
         remedy += (
             f" ({others} other {'column has' if others == 1 else 'columns have'} such cells too)"
         )
-    raise DataError(
-        f"{_place_name(place, values.shape[1:], columns)} holds {int(bad.sum(axis=0)[place])} "
-        f"value(s) that are not finite, in {rows_text(rows, len(rows))}",
+    return DataError(
+        f"{place} holds {total} value(s) that are not finite, in {rows_text(rows, total)}",
         expected="finite numbers",
         got=got,
         where=where,

@@ -7,7 +7,7 @@ import numpy as np
 from vaekit.data.raw import SPLITS, RawData
 from vaekit.errors import ConfigError, DataError
 
-__all__ = ["Splits", "split"]
+__all__ = ["Splits", "check_fractions", "share", "split"]
 
 
 class Splits:
@@ -76,13 +76,13 @@ def split(
         >>> split(RawData(np.zeros((100, 2))), validation=0.1, test=0.2)
         Splits(train=70, validation=10, test=20)
     """
-    _check_fractions(validation, test)
+    check_fractions(validation, test)
     given = raw.split if raw.split is not None else np.full(len(raw), "train")
     parts = {name: np.flatnonzero(given == name) for name in SPLITS}
     pool = np.random.default_rng(seed).permutation(parts["train"])
     sizes = {
-        "validation": min(_size(len(pool), validation), max_validation),
-        "test": _size(len(pool), test),
+        "validation": min(share(len(pool), validation), max_validation),
+        "test": share(len(pool), test),
     }
     for name, size in sizes.items():
         if not len(parts[name]):
@@ -98,11 +98,13 @@ def split(
     return Splits(pool, parts["validation"], parts["test"])
 
 
-def _size(rows: int, fraction: float) -> int:
+def share(rows: int, fraction: float) -> int:
+    """How many rows a fraction means: none for 0, else at least one."""
     return max(1, round(rows * fraction)) if fraction > 0 else 0
 
 
-def _check_fractions(validation: float, test: float) -> None:
+def check_fractions(validation: float, test: float) -> None:
+    """Refuse fractions that leave no row for training."""
     for name, value in (("validation", validation), ("test", test)):
         if not 0 <= value < 1:
             raise ConfigError(

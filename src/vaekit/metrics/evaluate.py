@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -194,11 +195,14 @@ def _put_reconstruction(found: dict[str, Any], rows: list[_Rows]) -> None:
 def _put_accuracy(
     found: dict[str, Any], model: Scorable, train: Batches, rows: list[_Rows], batch_size: int
 ) -> None:
+    test_labels = _classes([r.y for r in rows])
     codes, labels = [], []
     for batch in train.batches(batch_size, train=False):
+        if test_labels is None or batch.y is None:
+            break
         codes.append(posterior_means(model, batch.x, batch.c).flatten(1))
         labels.append(batch.y)
-    train_labels, test_labels = _classes(labels), _classes([r.y for r in rows])
+    train_labels = _classes(labels)
     if train_labels is None or test_labels is None:
         found["notes"].append("no knn_accuracy: it needs classes in training and evaluated rows")
         return
@@ -206,7 +210,7 @@ def _put_accuracy(
     put_accuracy(found, torch.cat(codes), train_labels, means, test_labels)
 
 
-def _classes(labels: list[Tensor | None]) -> Tensor | None:
+def _classes(labels: Sequence[Tensor | None]) -> Tensor | None:
     """All labels in one tensor, or None where some are missing or no classes."""
     present = [y.cpu() for y in labels if y is not None and not y.is_floating_point()]
     return torch.cat(present) if present and len(present) == len(labels) else None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vaekit import plots
 from vaekit.artifacts import Artifact
 from vaekit.baselines import PCA
-from vaekit.data import ArrayCodec, ImageCodec, TensorData
+from vaekit.data import ArrayCodec, ImageCodec, Rows
 from vaekit.metrics import rate_by_dimension
 from vaekit.tasks import ModelRepresentation
 
@@ -42,7 +42,7 @@ class Scene:
         train: Training rows, for PCA.
     """
 
-    def __init__(self, artifact: Artifact, data: TensorData, train: TensorData | None) -> None:
+    def __init__(self, artifact: Artifact, data: Rows, train: Rows | None) -> None:
         self.artifact = artifact
         self.codec = artifact.codec
         self.vae = ModelRepresentation(artifact.model)

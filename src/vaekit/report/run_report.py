@@ -9,12 +9,12 @@ from typing import Any
 
 from vaekit.artifacts import Artifact, describe, load
 from vaekit.baselines import PCA, PPCA, summarise
-from vaekit.data import TensorData
+from vaekit.data import Rows
 from vaekit.errors import ConfigError, DataError
 from vaekit.plots import Metric
 from vaekit.report.page import build_report
 from vaekit.report.pictures import Scene, draw_pictures
-from vaekit.tasks import Prepared, open_run, prepare_data
+from vaekit.tasks import Prepared, open_run, prepare_data, sample_of
 
 __all__ = ["compare_with_pca", "report_run"]
 
@@ -37,7 +37,7 @@ def report_run(
     artifact = load(folder)
     run, command = open_run(folder)
     prepared = prepared or prepare_data(run.data, codec=artifact.codec)
-    data, train = prepared.held_out, prepared.part("train")
+    data, train = sample_of(prepared.held_out), sample_of(prepared.part("train"))
     scene = Scene(artifact, data, train)
     pictures = draw_pictures(scene, folder / "figures")
     pca = compare_with_pca(artifact, data, train)
@@ -59,7 +59,7 @@ def report_run(
     )
 
 
-def compare_with_pca(artifact: Artifact, data: TensorData, train: TensorData) -> dict[str, Any]:
+def compare_with_pca(artifact: Artifact, data: Rows, train: Rows) -> dict[str, Any]:
     """PCA of the same dimension on the same rows; its density only where ours is one too.
 
     Where the training rows do not vary there is no PCA, and ``problem`` says so.
@@ -87,7 +87,7 @@ def _measured(baseline: Any, rows: Any, batch: Any) -> dict[str, Any]:
     return summarise(baseline, rows.x.numpy(), batch.x.numpy(), **labels)
 
 
-def _all(data: TensorData) -> Any:
+def _all(data: Rows) -> Any:
     return next(iter(data.batches(min(len(data), PCA_ROWS))))
 
 

@@ -12,7 +12,7 @@ from vaekit.tasks.run import (
     start_run,
     train_run,
 )
-from vaekit.tasks.source import DataSpec, Prepared, hint_for, prepare_data
+from vaekit.tasks.source import DataSpec, Prepared, hint_for, prepare_data, sample_of
 
 __all__ = [
     "Composition",
@@ -29,6 +29,7 @@ __all__ = [
     "other_data",
     "prepare_data",
     "resume_run",
+    "sample_of",
     "start_run",
     "train_run",
 ]

@@ -8,11 +8,11 @@ from typing import Any
 
 from vaekit.artifacts import load
 from vaekit.baselines import summarise
-from vaekit.data import TensorData
+from vaekit.data import Rows
 from vaekit.errors import ConfigError, DataError
 from vaekit.spec import lookup
 from vaekit.tasks.run import Run, evaluate_run, open_run
-from vaekit.tasks.source import Prepared, prepare_data
+from vaekit.tasks.source import Prepared, prepare_data, sample_of
 
 __all__ = ["baseline_row", "compare_runs"]
 
@@ -46,6 +46,12 @@ def compare_runs(
 
 
 def _require_same(first: Run, prepared: Prepared, run: Run, own: Prepared, *, where: str) -> None:
+    if own.streamed != prepared.streamed:
+        raise ConfigError(
+            "one of these runs streamed its data and the other did not: they hold other rows out",
+            expected=f"data.stream={'on' if prepared.streamed else 'off'}",
+            where=where,
+        )
     if own.raw.fingerprint != prepared.raw.fingerprint:
         raise ConfigError(
             "these runs did not read the same data",
@@ -72,8 +78,12 @@ def _require_same(first: Run, prepared: Prepared, run: Run, own: Prepared, *, wh
 
 
 def baseline_row(name: str, run: Run, prepared: Prepared) -> dict[str, Any]:
-    """Metrics of one baseline on a run's data, of the run's latent dimension."""
-    train, test = _arrays(prepared.part("train")), _arrays(prepared.held_out)
+    """Metrics of one baseline on a run's data, of the run's latent dimension.
+
+    Of streamed data it sees as many rows as the metrics of a run do.
+    """
+    train = _arrays(sample_of(prepared.part("train")))
+    test = _arrays(sample_of(prepared.held_out))
     model, training = run.composition.model, run.composition.training
     cls: Any = lookup(name, role="baseline")
     wanted = {
@@ -91,7 +101,7 @@ def baseline_row(name: str, run: Run, prepared: Prepared) -> dict[str, Any]:
     return {"name": name, **summarise(spec.build(), train[0], test[0], **labels)}
 
 
-def _arrays(data: TensorData) -> tuple[Any, Any]:
+def _arrays(data: Rows) -> tuple[Any, Any]:
     batch = next(iter(data.batches(len(data))))
     if batch.c is not None:
         raise DataError("baselines do not read a context", remedy="compare unconditional runs")

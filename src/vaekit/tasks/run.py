@@ -11,7 +11,7 @@ import torch
 
 from vaekit.artifacts import Artifact, load, provenance, save
 from vaekit.data import ImageCodec, LabelCodec, RawData, Rows, TensorData
-from vaekit.data.streams import Source, StreamData, given_parts
+from vaekit.data.streams import Source, StreamData, can_stream, given_parts
 from vaekit.errors import ArtifactError, ConfigError, DataError, NumericalError, VaekitError
 from vaekit.files import read_json, write_json
 from vaekit.likelihoods.likelihood import Likelihood
@@ -304,6 +304,8 @@ def other_data(artifact: Artifact, spec: DataSpec, source: Any, *, whole: bool =
         whole: Take all rows even where there is a test part.
     """
     codec, reading = artifact.codec, spec.like(artifact.codec, source)
+    if not can_stream(source):
+        reading = reading.replace(stream="off")
     needed = isinstance(codec.context, LabelCodec)
     try:
         raw, classes = _opened(reading, source)

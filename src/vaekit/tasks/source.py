@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,16 +10,30 @@ from typing import Annotated, Any, Literal
 
 import pandas as pd
 
-from vaekit.data import DataCodec, RawData, TensorData, load, prepare, split
+from vaekit.data import DataCodec, RawData, Rows, load, prepare, split
 from vaekit.data.codecs import Context
+from vaekit.data.sources.parquet import is_parquet_folder
+from vaekit.data.streams import (
+    Source,
+    StreamData,
+    can_stream,
+    decoded_bytes,
+    open_stream,
+    prepare_stream,
+    split_stream,
+)
 from vaekit.errors import DataError
 from vaekit.likelihoods import Gaussian
 from vaekit.networks import default_network
 from vaekit.spec import Spec, Within, spec_from_text
 from vaekit.tasks.composition import Hint
 
-__all__ = ["DataSpec", "Prepared", "hint_for", "prepare_data"]
+__all__ = ["MEASURED_ROWS", "DataSpec", "Prepared", "hint_for", "prepare_data", "sample_of"]
 
+STREAM_BYTES = 1 << 30
+"""Data that would fill more memory than this is streamed."""
+MEASURED_ROWS = 100_000
+MEASURED_BYTES = 1 << 28
 Fraction = Annotated[float, Within(0.0, 0.9)]
 
 
@@ -38,6 +53,8 @@ class DataSpec(Spec, kind="data/source"):
         padding: Images: pixels to add on each side.
         binarise: Images: ``fixed`` and ``dynamic`` draw from the grey values, once or every step.
         scaling: Tables: ``standard``, ``minmax`` or ``none``.
+        stream: Whether Parquet files and image folders are read again in each pass instead of
+            being held in memory; ``auto`` does so above 1 GiB.
     """
 
     source: str = "digits"
@@ -52,6 +69,7 @@ class DataSpec(Spec, kind="data/source"):
     padding: Annotated[int, Within(0, 512)] = 0
     binarise: Literal["none", "fixed", "dynamic", "threshold"] = "none"
     scaling: Literal["none", "standard", "minmax"] = "standard"
+    stream: Literal["auto", "on", "off"] = "auto"
 
     @property
     def by_labels(self) -> bool:
@@ -60,14 +78,34 @@ class DataSpec(Spec, kind="data/source"):
 
     def load(self, source: Any = None) -> RawData:
         """The raw data, of this source or of another one that is read the same way."""
-        return load(
-            self.source if source is None else source,
-            label=self.label,
-            columns=self.columns,
-            context=None if self.by_labels or not self.context else self.context,
-            split=self.split,
-            size=self.size[0] if self.size and len(self.size) == 1 else self.size,  # type: ignore[arg-type]
-        )
+        return load(self.source if source is None else source, **self._reading)
+
+    def open(self, source: Any = None) -> Source | None:
+        """The data as a stream, or None where it is to be loaded into memory.
+
+        Raises:
+            ConfigError: If ``stream`` is on and the source cannot be streamed.
+        """
+        source = self.source if source is None else source
+        if self.stream == "off" or (self.stream == "auto" and not can_stream(source)):
+            return None
+        reading = self._reading
+        if self.stream == "auto":
+            wanted = self.columns and [*self.columns, *(reading["context"] or ())]
+            if decoded_bytes(source, columns=wanted, size=reading["size"]) <= STREAM_BYTES:
+                return None
+        return open_stream(source, **reading)
+
+    @property
+    def _reading(self) -> dict[str, Any]:
+        """Options of :func:`vaekit.data.load`."""
+        return {
+            "label": self.label,
+            "columns": self.columns,
+            "context": None if self.by_labels or not self.context else self.context,
+            "split": self.split,
+            "size": self.size[0] if self.size and len(self.size) == 1 else self.size,
+        }
 
     def like(self, codec: DataCodec, source: Any = None) -> DataSpec:
         """Reads the columns of a codec by name, so that their order in a file does not matter."""
@@ -75,7 +113,7 @@ class DataSpec(Spec, kind="data/source"):
         source = self.source if source is None else source
         return self.replace(columns=names) if names and _names_columns(source) else self
 
-    def codec_options(self, raw: RawData) -> dict[str, Any]:
+    def codec_options(self, raw: RawData | Source) -> dict[str, Any]:
         """The options that apply to this kind of data."""
         if raw.kind == "image":
             return {"padding": self.padding, "binarise": self.binarise, "seed": self.seed}
@@ -85,7 +123,8 @@ class DataSpec(Spec, kind="data/source"):
 def _names_columns(source: Any) -> bool:
     """Whether the columns of a source have names by which they can be chosen."""
     if isinstance(source, str | os.PathLike):
-        return Path(source).suffix.lower() in (".csv", ".tsv", ".parquet")
+        path = Path(source).expanduser()
+        return path.suffix.lower() in (".csv", ".tsv", ".parquet") or is_parquet_folder(path)
     return isinstance(source, pd.DataFrame)
 
 
@@ -93,19 +132,24 @@ class Prepared:
     """Data that is ready for a model.
 
     Args:
-        raw: All rows as the source gave them.
+        raw: All rows as the source gave them, or where to read them.
         codec: Fitted on the training rows.
         parts: ``train``, ``validation`` and ``test``, those that have rows.
     """
 
     __slots__ = ("codec", "parts", "raw")
 
-    def __init__(self, raw: RawData, codec: DataCodec, parts: Mapping[str, TensorData]) -> None:
+    def __init__(self, raw: RawData | Source, codec: DataCodec, parts: Mapping[str, Rows]) -> None:
         self.raw = raw
         self.codec = codec
         self.parts = dict(parts)
 
-    def part(self, name: str) -> TensorData:
+    @property
+    def streamed(self) -> bool:
+        """Whether the rows are read again in each pass."""
+        return not isinstance(self.raw, RawData)
+
+    def part(self, name: str) -> Rows:
         """One part.
 
         Raises:
@@ -120,7 +164,7 @@ class Prepared:
         return self.parts[name]
 
     @property
-    def held_out(self) -> TensorData:
+    def held_out(self) -> Rows:
         """What to report on: the test rows, else the validation rows, else the training rows."""
         return next(self.parts[n] for n in ("test", "validation", "train") if n in self.parts)
 
@@ -128,21 +172,39 @@ class Prepared:
 def prepare_data(
     spec: DataSpec, source: Any = None, *, codec: DataCodec | None = None
 ) -> Prepared:
-    """Load, divide and encode.
+    """Load, divide and encode; or, where the data is to be streamed, look at it once.
 
     Args:
         spec: How to read.
         source: Data in memory, or another source, to be read the same way.
         codec: Of a saved model; by default one is fitted on the training rows.
     """
-    raw = (spec if codec is None else spec.like(codec, source)).load(source)
-    splits = split(raw, validation=spec.validation, test=spec.test, seed=spec.seed)
-    if codec is not None:
-        codec, parts = prepare(raw, codec=codec, splits=splits)
-        return Prepared(raw, codec, parts)
+    reading = spec if codec is None else spec.like(codec, source)
+    shares: Any = {"validation": spec.validation, "test": spec.test, "seed": spec.seed}
     context: Context = "labels" if spec.by_labels else ("columns" if spec.context else "none")
-    codec, parts = prepare(raw, splits=splits, context=context, **spec.codec_options(raw))
-    return Prepared(raw, codec, parts)
+    stream = reading.open(source)
+    raw = reading.load(source) if stream is None else stream
+    options: Any = {} if codec else {"context": context, **spec.codec_options(raw)}
+    if isinstance(raw, RawData):
+        splits = split(raw, **shares)
+        return Prepared(raw, *prepare(raw, codec=codec, splits=splits, **options))
+    division = split_stream(raw, **shares)
+    return Prepared(raw, *prepare_stream(raw, codec=codec, parts=division, **options))
+
+
+def sample_of(rows: Rows, most: int = MEASURED_ROWS, *, most_bytes: int = MEASURED_BYTES) -> Rows:
+    """The rows themselves where they are in memory; of a stream so many, spread over it.
+
+    Args:
+        rows: The rows.
+        most: Bound of the rows taken of a stream.
+        most_bytes: Bound of their size as model input.
+    """
+    if not isinstance(rows, StreamData):
+        return rows
+    row = 4 * math.prod(rows.codec.event_shape)
+    wanted = min(len(rows), most, max(1, most_bytes // row))
+    return rows.sample(wanted).head(wanted)
 
 
 def hint_for(codec: DataCodec) -> Hint:

@@ -173,12 +173,12 @@ class _Sum(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         total = gradient.clone()
         torch.distributed.all_reduce(total)
         return total
 
 
 def _summed_with_gradient(mine: Tensor) -> Tensor:
-    total: Tensor = _Sum.apply(mine)  # type: ignore[no-untyped-call]
+    total: Tensor = _Sum.apply(mine)
     return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from vaekit.data.raw import RawData
 from vaekit.errors import ConfigError, DataError, did_you_mean
 from vaekit.spec import Role, Spec
 
-__all__ = ["Context", "DataCodec"]
+__all__ = ["Context", "DataCodec", "context_codec", "require_known"]
 
 Context = Literal["labels", "columns", "none"]
 
@@ -82,13 +83,20 @@ class DataCodec(Spec, kind="codec/data"):
         part: type[ImageCodec] | type[ArrayCodec] = (
             ImageCodec if raw.kind == "image" else ArrayCodec
         )
-        _require_known(options, part)
+        require_known(options, part)
         rows = raw if train is None else raw.subset(train)
         labels = None if raw.labels is None else LabelCodec.fit(raw)
+
+        def columns() -> ArrayCodec:
+            assert rows.context is not None
+            return ArrayCodec.fit(rows.context, columns=rows.context_columns)
+
         return cls(
             x=part.fit(rows, **options),
             labels=labels,
-            context=_context_codec(rows, labels, context),
+            context=context_codec(
+                context, labels, None if raw.context is None else columns, where=raw.name
+            ),
         )
 
     @property
@@ -147,7 +155,8 @@ class DataCodec(Spec, kind="codec/data"):
         return self.x.suggest()
 
 
-def _require_known(options: dict[str, Any], part: type) -> None:
+def require_known(options: dict[str, Any], part: type) -> None:
+    """Refuse options that a codec's ``fit`` does not have."""
     known = set(inspect.signature(part.fit).parameters) - {"raw"}  # type: ignore[attr-defined]
     for name in options:
         if name not in known:
@@ -158,21 +167,33 @@ def _require_known(options: dict[str, Any], part: type) -> None:
             )
 
 
-def _context_codec(
-    rows: RawData, labels: LabelCodec | None, context: str | None
+def context_codec(
+    context: str | None,
+    labels: LabelCodec | None,
+    columns: Callable[[], ArrayCodec] | None,
+    *,
+    where: str,
 ) -> LabelCodec | ArrayCodec | None:
+    """The codec of what the model reads beside x.
+
+    Args:
+        context: As of :meth:`DataCodec.fit`.
+        labels: The codec of the labels, where there are some.
+        columns: Fits a codec to the context columns, where there are some.
+        where: Name of the data, for messages.
+    """
     if context is None:
-        context = "none" if rows.context is None else "columns"
+        context = "none" if columns is None else "columns"
     if context == "none":
         return None
     if context not in ("labels", "columns"):
         raise ConfigError("unknown context", expected="labels, columns or none", got=repr(context))
     if context == "labels" and labels is not None:
         return labels
-    if context == "columns" and rows.context is not None:
-        return ArrayCodec.fit(rows.context, columns=rows.context_columns)
+    if context == "columns" and columns is not None:
+        return columns()
     raise DataError(
         f"the data has no {context} to use as context",
-        where=rows.name,
+        where=where,
         remedy="load it with label='...' or context=[...]",
     )

@@ -19,7 +19,8 @@ from vaekit.data.sources.catalogue import load_digits, load_openml
 from vaekit.data.sources.idx import is_idx, is_idx_folder, load_idx, load_idx_folder
 from vaekit.data.sources.images import load_images
 from vaekit.data.sources.npz import load_npy, load_npz
-from vaekit.data.sources.table import from_frame, load_csv, load_parquet
+from vaekit.data.sources.parquet import is_parquet_folder, load_parquet
+from vaekit.data.sources.table import from_frame, load_csv
 from vaekit.errors import ConfigError, DataError, did_you_mean
 
 __all__ = ["load"]
@@ -34,7 +35,7 @@ _FILES: dict[str, tuple[Reader, tuple[str, ...]]] = {
 }
 _FORMS = (
     "digits, openml:NAME, a .npz, .npy, .csv, .tsv or .parquet file, an IDX file (plain or .gz), "
-    "a folder of images or IDX files"
+    "a folder of images, Parquet or IDX files"
 )
 
 
@@ -55,6 +56,7 @@ def load(
     ``*.npz``, ``*.npy``            NumPy arrays, never unpickled
     ``*-idx3-ubyte[.gz]``           an IDX file, or a folder with the four files of MNIST
     ``*.csv``, ``*.parquet``        numeric columns
+    a folder of ``*.parquet``       one table, its files in the order of their names
     a folder                        images; sub-folders are labels, train/test are splits
     in memory                       array, tensor, ``(x, y)``, DataFrame, Dataset, DataLoader
     ==============================  ============================================================
@@ -127,11 +129,7 @@ def _reader_of_text(source: str) -> tuple[Reader, tuple[str, ...]]:
         return partial(load_openml, rest), ()
     path = Path(source).expanduser()
     if path.is_dir():
-        return (
-            (partial(load_idx_folder, path), ())
-            if is_idx_folder(path)
-            else (partial(load_images, path), ("size",))
-        )
+        return _reader_of_folder(path)
     if not path.exists():
         raise _not_found(source)
     if is_idx(path):
@@ -146,6 +144,14 @@ def _reader_of_text(source: str) -> tuple[Reader, tuple[str, ...]]:
         where=path.name,
         remedy="save it as .npz, .csv or .parquet, or load it yourself and pass the array",
     )
+
+
+def _reader_of_folder(path: Path) -> tuple[Reader, tuple[str, ...]]:
+    if is_idx_folder(path):
+        return partial(load_idx_folder, path), ()
+    if is_parquet_folder(path):
+        return partial(load_parquet, path), _FILES[".parquet"][1]
+    return partial(load_images, path), ("size",)
 
 
 def _not_found(source: str) -> DataError:

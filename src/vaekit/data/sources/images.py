@@ -19,7 +19,7 @@ from vaekit.errors import ConfigError, DataError
 if TYPE_CHECKING:
     import PIL.Image
 
-__all__ = ["load_images"]
+__all__ = ["ImageFolder", "image_paths", "load_images", "rough_bytes", "survey_images"]
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 _SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test", "testing"}
@@ -51,23 +51,82 @@ def load_images(folder: Path, *, size: int | tuple[int, int] | None = None) -> R
         DataError: If an image is corrupt, absurdly large, of another size or mode, or a link;
             the message names the file.
     """
-    paths = _image_paths(folder)
+    found = survey_images(folder, size=size)
+    require_size((len(found.names), *found.size), _BYTES[found.mode], where=folder.name)
+    x = np.empty((len(found.names), *found.shape), found.dtype)
+    for row in range(len(x)):
+        x[row] = found.read(row)
+    return RawData(x, found.labels, split=found.split, kind="image", name=folder.name)
+
+
+class ImageFolder(NamedTuple):
+    """The images of a folder, looked at but not decoded.
+
+    Attributes:
+        path: The folder.
+        names: Paths of the images below it.
+        labels: Class of each image, where sub-folders name classes.
+        split: Part of each image, where folders name parts.
+        size: Common ``(height, width)``.
+        mode: Common colour mode.
+        resize: Whether images of another size are brought to this one.
+    """
+
+    path: Path
+    names: list[str]
+    labels: list[str] | None
+    split: list[str] | None
+    size: tuple[int, int]
+    mode: str
+    resize: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape ``(H, W)`` or ``(H, W, C)`` of one decoded image."""
+        return (*self.size, len(self.mode)) if self.mode in ("RGB", "RGBA") else self.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of a decoded image."""
+        return np.dtype(_DTYPES.get(self.mode, np.uint8))
+
+    def read(self, row: int) -> np.ndarray:
+        """One image, decoded.
+
+        Raises:
+            DataError: If it cannot be read, or is no longer what it was when it was looked at.
+        """
+        return _read(self, self.names[row])
+
+
+def survey_images(folder: Path, *, size: int | tuple[int, int] | None = None) -> ImageFolder:
+    """Look at the headers of all images of a folder; see :func:`load_images`."""
+    paths = image_paths(folder)
     labels, split = _labels_and_split(folder, paths)
-    found = [_inspect(folder, path) for path in paths]
-    target = _common_size(found, size, where=folder.name)
-    mode = _common_mode(found, where=folder.name)
-    require_size((len(found), *target), _BYTES[mode], where=folder.name)
-    channels = () if mode not in ("RGB", "RGBA") else (len(mode),)
-    x = np.empty((len(found), *target, *channels), _DTYPES.get(mode, np.uint8))
-    for row, image in enumerate(found):
-        x[row] = _read(image, mode, target)
-    return RawData(x, labels, split=split, kind="image", name=folder.name)
+    kinds: dict[tuple[tuple[int, int], str], _Found] = {}
+    for path in paths:
+        found = _inspect(folder, path)
+        kinds.setdefault((found.size, found.mode), found)
+    some = list(kinds.values())
+    target = _common_size(some, size, where=folder.name)
+    mode = _common_mode(some, where=folder.name)
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return ImageFolder(folder, names, labels, split, target, mode, size is not None)
+
+
+def rough_bytes(folder: Path, *, size: int | tuple[int, int] | None = None) -> int:
+    """Bytes of all images of a folder, decoded, if they are like the first."""
+    paths = image_paths(folder)
+    found = _inspect(folder, paths[0])
+    height, width = _common_size([found], size, where=folder.name)
+    return len(paths) * height * width * _BYTES[found.mode]
 
 
 # --- the folder -------------------------------------------------------------------------------
 
 
-def _image_paths(folder: Path) -> list[Path]:
+def image_paths(folder: Path) -> list[Path]:
+    """The images of a folder and its sub-folders, sorted; links are refused."""
     paths = []
     for base, folders, files in os.walk(folder):
         folders.sort()
@@ -124,13 +183,10 @@ def _opened(path: Path, name: str) -> Iterator[PIL.Image.Image]:
     """The image, opened but not yet decoded; whatever goes wrong inside names the file."""
     import PIL.Image
 
-    bombs = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(path) as image:
-                yield image
-    except bombs as error:
+        with PIL.Image.open(path) as image:
+            yield image
+    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
         raise _too_large(name) from error
     except DataError:
         raise
@@ -140,6 +196,16 @@ def _opened(path: Path, name: str) -> Iterator[PIL.Image.Image]:
             where=name,
             remedy="repair or remove this file",
         ) from error
+
+
+@contextmanager
+def _bombs_refused() -> Iterator[None]:
+    """Pillow's warning about absurd sizes is an error; not for threads, which share filters."""
+    import PIL.Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+        yield
 
 
 def _too_large(name: str) -> DataError:
@@ -153,7 +219,7 @@ def _too_large(name: str) -> DataError:
 
 def _inspect(folder: Path, path: Path) -> _Found:
     name = path.relative_to(folder).as_posix()
-    with _opened(path, name) as image:
+    with _bombs_refused(), _opened(path, name) as image:
         if image.width * image.height > _MAX_PIXELS:
             raise _too_large(name)
         if getattr(image, "n_frames", 1) > 1:
@@ -181,14 +247,24 @@ def _plain_mode(image: PIL.Image.Image, name: str) -> str:
     return mode
 
 
-def _read(found: _Found, mode: str, size: tuple[int, int]) -> np.ndarray:
+def _read(folder: ImageFolder, name: str) -> np.ndarray:
     import PIL.Image
 
-    with _opened(found.path, found.name) as image:
-        if image.mode != mode and not image.mode.startswith("I;16"):
-            image = image.convert(mode)
-        if size != found.size:
-            image = image.resize((size[1], size[0]), PIL.Image.Resampling.LANCZOS)
+    with _opened(folder.path / name, name) as image:
+        if image.width * image.height > _MAX_PIXELS:
+            raise _too_large(name)
+        if image.mode != folder.mode and not image.mode.startswith("I;16"):
+            image = image.convert(folder.mode)
+        height, width = folder.size
+        if image.size != (width, height):
+            if not folder.resize:
+                raise DataError(
+                    "the image has changed its size",
+                    expected=folder.size,
+                    got=(image.height, image.width),
+                    where=name,
+                )
+            image = image.resize((width, height), PIL.Image.Resampling.LANCZOS)
         return np.asarray(image)
 
 

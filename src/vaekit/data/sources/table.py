@@ -1,8 +1,7 @@
-"""Tables: CSV, Parquet and DataFrames with numeric columns."""
+"""Tables: CSV and DataFrames with numeric columns."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,12 +10,9 @@ import pandas as pd
 
 from vaekit.data.checks import rows_text
 from vaekit.data.raw import RawData
-from vaekit.data.sources.paths import require_size
 from vaekit.errors import ConfigError, DataError, did_you_mean
 
-__all__ = ["from_frame", "load_csv", "load_parquet"]
-
-_INDEX = re.compile(r"__index_level_\d+__")  # how pandas names row labels in a file
+__all__ = ["classes", "from_frame", "load_csv", "numbers", "require_columns", "require_once"]
 
 
 def load_csv(
@@ -44,39 +40,6 @@ def load_csv(
             where=path.name,
             remedy="add a line of names, or pass pandas.read_csv(path, header=None)",
         )
-    return from_frame(
-        frame, label=label, columns=columns, context=context, split=split, name=path.name
-    )
-
-
-def load_parquet(
-    path: Path,
-    *,
-    label: str | None = None,
-    columns: Sequence[str] | None = None,
-    context: Sequence[str] | None = None,
-    split: str | None = None,
-) -> RawData:
-    """A Parquet file; of its columns only the chosen ones are read."""
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            meta, names = file.metadata, file.schema_arrow.names
-            require_size((meta.num_rows, max(len(names), 1)), 8, where=path.name)
-            wanted = (
-                None
-                if columns is None
-                else [*columns, *(context or ()), *filter(None, (label, split))]
-            )
-            _require_columns(wanted or (), names, where=path.name)
-            table = file.read(columns=wanted)
-            # what pandas noted beside the columns is another program's JSON: not believed
-            frame = table.replace_schema_metadata(None).to_pandas()
-            frame = frame[[c for c in frame.columns if not _INDEX.fullmatch(str(c))]]
-    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
-        raise DataError(f"not a readable Parquet file ({error})", where=path.name) from error
     return from_frame(
         frame, label=label, columns=columns, context=context, split=split, name=path.name
     )
@@ -119,9 +82,9 @@ def from_frame(
             f"two columns are named {twice!r}", where=name, remedy="rename one of them"
         )
     used = [*(context or ()), *filter(None, (label, split))]
-    _require_columns([*used, *(columns or ())], list(frame.columns), where=name)
+    require_columns([*used, *(columns or ())], list(frame.columns), where=name)
     chosen = [c for c in frame.columns if c not in used] if columns is None else list(columns)
-    _require_once([*used, *chosen], where=name)
+    require_once([*used, *chosen], where=name)
     if not chosen or not len(frame):
         raise DataError(
             "there is no data",
@@ -130,9 +93,9 @@ def from_frame(
             where=name,
         )
     return RawData(
-        _numbers(frame[chosen], where=name),
-        None if label is None else _classes(frame[label], where=name),
-        context=None if not context else _numbers(frame[list(context)], where=name),
+        numbers(frame[chosen], where=name),
+        None if label is None else classes(frame[label], where=name),
+        context=None if not context else numbers(frame[list(context)], where=name),
         split=None if split is None else frame[split].astype(str).to_numpy(),
         columns=chosen,
         context_columns=None if not context else tuple(context),
@@ -141,7 +104,8 @@ def from_frame(
     )
 
 
-def _numbers(frame: pd.DataFrame, *, where: str) -> np.ndarray:
+def numbers(frame: pd.DataFrame, *, where: str) -> np.ndarray:
+    """The cells as float64 ``(n, D)``; refuses columns that are not numeric, by name."""
     numeric = pd.api.types.is_numeric_dtype
     complex_ = pd.api.types.is_complex_dtype
     bad = [str(c) for c in frame.columns if not numeric(frame[c]) or complex_(frame[c])]
@@ -167,7 +131,8 @@ def _first_text(column: pd.Series) -> str:
     return f"{column.iloc[row]!r} in row {row}"
 
 
-def _classes(column: pd.Series, *, where: str) -> np.ndarray:
+def classes(column: pd.Series, *, where: str) -> np.ndarray:
+    """Labels ``(n,)``, numbers or text; refuses empty cells, by row."""
     missing = np.flatnonzero(column.isna().to_numpy())
     if len(missing):
         raise DataError(
@@ -180,13 +145,15 @@ def _classes(column: pd.Series, *, where: str) -> np.ndarray:
     return column.astype(str).to_numpy(dtype=np.str_)
 
 
-def _require_columns(wanted: Sequence[str], names: Sequence[str], *, where: str) -> None:
+def require_columns(wanted: Sequence[str], names: Sequence[str], *, where: str) -> None:
+    """Refuse names of columns that are not there, with the nearest one that is."""
     for name in wanted:
         if name not in names:
             raise ConfigError(f"no column {name!r}", where=where, remedy=did_you_mean(name, names))
 
 
-def _require_once(used: Sequence[str], *, where: str) -> None:
+def require_once(used: Sequence[str], *, where: str) -> None:
+    """Refuse a column that has two uses."""
     for name in used:
         if used.count(name) > 1:
             raise ConfigError(
