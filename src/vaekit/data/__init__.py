@@ -5,6 +5,7 @@ from vaekit.data.codecs import ArrayCodec, DataCodec, ImageCodec, LabelCodec
 from vaekit.data.raw import RawData
 from vaekit.data.sources import load
 from vaekit.data.splits import Splits, split
+from vaekit.data.streams import StreamData
 
 __all__ = [
     "ArrayCodec",
@@ -15,6 +16,7 @@ __all__ = [
     "RawData",
     "Rows",
     "Splits",
+    "StreamData",
     "TensorData",
     "load",
     "prepare",

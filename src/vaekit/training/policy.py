@@ -30,7 +30,8 @@ class PolicySpec(Spec, kind="policy/speed"):
 
     Args:
         precision: Arithmetic of the training step.
-        compile: Whether ``torch.compile`` fuses the forward pass and the loss.
+        compile: Whether the whole step but the optimiser (forward pass, loss, gradient) becomes
+            one compiled function.
         threads: CPU threads, 0 for torch's default.
     """
 
@@ -99,7 +100,10 @@ def decide(
     if trial is None:
         several = "several players or processes"
         if asked.compile == "on":
-            raise ConfigError(f"a run of {several} cannot be compiled", remedy="compile=auto")
+            raise ConfigError(
+                f"a run of {several} cannot be compiled",
+                remedy="use --set training.speed.compile=auto",
+            )
         return Policy(precision, False, f"{why}; not compiled: {several}")
     if asked.compile == "on":
         return Policy(precision, True, f"{why}; compile on as asked")

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
@@ -28,6 +27,7 @@ from vaekit.tasks.estimators.fitting import (
     codes_and_rates,
     in_chunks,
     require_same_parts,
+    seed_from,
     train,
     warn_of_collapse,
 )
@@ -82,7 +82,7 @@ class VAEEstimator(
         settings = Settings.of(self.get_params(deep=False))
         again = self._goes_on()
         raw = self._read(X, fitting=True, reset=not again)
-        seed = self.seed_ if again else int(check_random_state(self.random_state).randint(2**31))
+        seed = self.seed_ if again else seed_from(self.random_state)
         codec = self.codec_ if again else self._codec(raw)
         spec = self._model_spec(codec)
         if again:

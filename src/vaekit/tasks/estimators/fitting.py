@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
 from vaekit.data import RawData, TensorData, split
@@ -29,6 +30,7 @@ __all__ = [
     "codes_and_rates",
     "in_chunks",
     "require_same_parts",
+    "seed_from",
     "train",
     "warn_of_collapse",
 ]
@@ -73,6 +75,16 @@ class Settings:
             device=str(params["device"]),
             verbose=bool(params["verbose"]),
         )
+
+
+def seed_from(random_state: Any) -> int:
+    """A seed from what scikit-learn calls a random state: an integer, a generator or None.
+
+    Example:
+        >>> seed_from(0) == seed_from(0), 0 <= seed_from(None) < 2**31
+        (True, True)
+    """
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def build(spec: Any, event_shape: Sequence[int], seed: int) -> VAEModel:
@@ -135,14 +147,15 @@ def train(
             history = trainer.fit()
         finally:
             model.cpu().eval()
-    if settings.patience is not None and not trainer.selection.stopped:
+    records = [dict(record) for record in history.records]
+    if settings.patience is not None and any(r["best"] for r in records[-settings.patience :]):
         warnings.warn(
             f"stopped after max_epochs={settings.max_epochs} epochs, while the bound was still "
             "rising: allow more, or set patience=None to train for that long",
             ConvergenceWarning,
             stacklevel=4,
         )
-    return [dict(record) for record in history.records]
+    return records
 
 
 def in_chunks(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

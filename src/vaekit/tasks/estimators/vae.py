@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from vaekit.data import DataCodec
@@ -15,7 +14,7 @@ from vaekit.latents import Diagonal, Standard
 from vaekit.metrics.scored import evaluating
 from vaekit.models import FlatVAE
 from vaekit.tasks.estimators.base import VAEEstimator
-from vaekit.tasks.estimators.fitting import ROWS_A_TIME
+from vaekit.tasks.estimators.fitting import ROWS_A_TIME, seed_from
 from vaekit.tasks.estimators.parts import as_part, whole
 
 __all__ = ["VAE"]
@@ -136,8 +135,7 @@ class VAE(VAEEstimator):
         """
         check_is_fitted(self)
         n = whole("n_samples", n_samples, 1)
-        chosen = self.random_state if random_state is None else random_state
-        seed = int(check_random_state(chosen).randint(2**31))
+        seed = seed_from(self.random_state if random_state is None else random_state)
         model = self._exact()
         with torch.random.fork_rng(devices=[]), evaluating(model):
             torch.default_generator.manual_seed(seed)

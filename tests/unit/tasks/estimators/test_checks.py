@@ -38,7 +38,7 @@ def test_it_is_a_good_transformer(estimator, check):
     getattr(estimator_checks, check)(type(estimator).__name__, estimator)
 
 
-@noise_is_fine
+@pytest.mark.filterwarnings("ignore:X (does not have valid|has) feature names:UserWarning")
 @pytest.mark.parametrize("check", OF_FRAMES)
 def test_its_output_can_be_a_frame(check):
     if "polars" in check:

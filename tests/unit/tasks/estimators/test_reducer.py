@@ -175,7 +175,7 @@ def test_linear_mode_needs_noise(wine, scaling):
         VAEReducer(2, linear=True, scaling=scaling).fit(exact)
 
 
-@pytest.mark.parametrize("spread", [1e-6, 1e-2, 1e2, 1e6])
+@pytest.mark.parametrize("spread", [1e-6, 1e-2, 1e2, 1e4])
 def test_linear_mode_of_columns_in_very_different_units(spread):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(100, 6)) * [1.0, 30.0, 1.0, spread, spread, 1.0] + 3 * spread
