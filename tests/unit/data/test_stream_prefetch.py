@@ -4,6 +4,7 @@ import threading
 import weakref
 
 import pytest
+import torch
 
 from vaekit.data.streams.prefetch import read_ahead
 
@@ -114,3 +115,17 @@ def test_items_are_made_in_the_thread():
     with read_ahead(items()) as ready:
         assert list(ready) == [1]
     assert names == ["vaekit reader"]
+
+
+def test_small_numbers_are_read_as_they_are():
+    """Training treats denormal numbers as zero; what is read meanwhile is not touched by that."""
+
+    def items():
+        yield float(torch.tensor(1e-39) * 1.0)
+
+    torch.set_flush_denormal(True)
+    try:
+        with read_ahead(items()) as ready:
+            assert next(ready) > 0
+    finally:
+        torch.set_flush_denormal(False)

@@ -8,6 +8,8 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Generic, TypeVar
 
+import torch
+
 __all__ = ["read_ahead"]
 
 T = TypeVar("T")
@@ -67,6 +69,7 @@ class _Reader(Generic[T]):
 
     def _run(self) -> None:
         error: BaseException | None = None
+        torch.set_flush_denormal(False)  # a thread inherits what training chose for its own
         try:
             with closing(self.source):
                 self._make()
