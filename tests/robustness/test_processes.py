@@ -79,4 +79,3 @@ def test_two_processes_through_the_command_line(tmp_path):
     out = run(*command, "--out", tmp_path / "run", "--json")
     assert out.count("{") == 1, "only the first process speaks"
     assert (tmp_path / "run" / "report.html").is_file()
-

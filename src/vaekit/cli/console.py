@@ -33,7 +33,7 @@ def emit(value: Mapping[str, Any], text: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def handled(*, as_json: bool) -> Iterator[None]:
+def handled(*, as_json: bool, interrupted: str = "interrupted") -> Iterator[None]:
     """Turn typed errors and interruptions into a message and an exit code."""
     try:
         yield
@@ -45,7 +45,7 @@ def handled(*, as_json: bool) -> Iterator[None]:
     except KeyboardInterrupt as error:
         if as_json:
             print(json.dumps({"error": "Interrupted", "message": "interrupted"}), flush=True)
-        say("interrupted; continue with: vaekit train --resume DIR")
+        say(interrupted)
         raise typer.Exit(130) from error
     except BrokenPipeError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads any more

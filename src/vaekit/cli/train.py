@@ -78,7 +78,8 @@ def train(  # noqa: PLR0913  one parameter per option
 
     Example: vaekit train digits --latent-dim 2 --hidden 256,128 --epochs 50
     """
-    with handled(as_json=as_json):
+    on_interrupt = "interrupted; continue with: vaekit train --resume DIR"
+    with handled(as_json=as_json, interrupted=on_interrupt):
         from vaekit.training import Processes
 
         processes = Processes(accelerator=accelerator, devices=devices, nodes=nodes).launch()
