@@ -94,6 +94,9 @@ class Rows(Protocol):
     def head(self, n: int) -> Rows:
         """The first ``n`` rows, or all where there are fewer."""
 
+    def sample(self, n: int) -> Rows:
+        """``n`` rows that are spread over the data, always the same; all where there are fewer."""
+
     def epoch(self, size: int, *, seed: int, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """Training batches of one pass in the shuffled order of (seed, epoch).
 
@@ -191,6 +194,12 @@ class TensorData:
         part = self.codec.context
         context = None if self.c is None or part is None else part.to_model(self.c)
         return Batch(self.codec.x.to_model(self.x, train=train), self.y, context, index=index)
+
+    def sample(self, n: int) -> TensorData:
+        """``n`` rows that are spread over the data, always the same; all where there are fewer."""
+        if n >= len(self):
+            return self
+        return self.subset(torch.linspace(0, len(self) - 1, n).long())
 
     def head(self, n: int) -> TensorData:
         """The first ``n`` rows, or all where there are fewer."""
