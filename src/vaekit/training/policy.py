@@ -7,8 +7,10 @@ leaves the question open, and the run is long enough for the answer to matter, i
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
@@ -56,10 +58,27 @@ def flush_denormals() -> Iterator[None]:
     """
     was_on = float(torch.tensor(1e-39, dtype=torch.float32) * 1.0) == 0.0
     torch.set_flush_denormal(True)
+    _renew_threads()
     try:
         yield
     finally:
         torch.set_flush_denormal(was_on)
+        _renew_threads()
+
+
+def _renew_threads() -> None:
+    """Let OpenMP's idle threads go: those that replace them inherit the mode of this one.
+
+    The mode belongs to a thread, and torch sets it in the calling one alone. Where OpenMP is not
+    GNU's, the threads keep what they have.
+    """
+    maps = Path("/proc/self/maps")
+    if not maps.is_file():
+        return
+    loaded = {line.split()[-1] for line in maps.read_text().splitlines() if "libgomp" in line}
+    for path in loaded:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(path).omp_pause_resource_all(1)
 
 
 @contextlib.contextmanager
