@@ -35,7 +35,7 @@ from benchmarks.harness import (
 from benchmarks.ours import as_vaekit
 from benchmarks.peers import pythae_vae
 from benchmarks.plain import Net, Products, fit_plain
-from benchmarks.report import FOLDER, Report, words_of
+from benchmarks.report import Report, words_of
 from vaekit.metrics import score
 from vaekit.tasks import DataSpec, prepare_data
 from vaekit.training import flush_denormals
@@ -188,7 +188,7 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     write_table(report, outcomes)
     report.runs(outcomes)
-    report.write(options.out or (None if options.small else FOLDER))
+    report.write(options)
 
 
 def write_table(report: Report, outcomes: Mapping[str, Outcome]) -> None:

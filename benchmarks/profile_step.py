@@ -16,7 +16,7 @@ from experiments.record import default_mnist
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.ours import Enough, Watch
-from benchmarks.report import FOLDER, Report, words_of
+from benchmarks.report import Report, words_of
 from benchmarks.train_mlp import composition
 from vaekit.tasks import DataSpec, build_model, prepare_data
 from vaekit.training import PolicySpec, Trainer
@@ -101,7 +101,7 @@ def main(words: Sequence[str] | None = None) -> None:
     steps(source, profiled)
     report = Report("profile_step", title="Where an eager step goes", words=words_of(words))
     write(report, profiler.key_averages(), n, plain=plain.seconds, profiled=profiled.seconds)
-    report.write(options.out or (None if options.small else FOLDER))
+    report.write(options)
 
 
 def write(report: Report, events: Any, n: int, *, plain: float, profiled: float) -> None:

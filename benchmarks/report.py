@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import importlib.metadata
 import os
@@ -10,6 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from experiments.record import Page, processor
 
 from benchmarks.harness import Outcome
 from vaekit.files import write_bytes, write_json
@@ -23,7 +26,7 @@ PRIVATE = ("--data", "--out")
 """Options whose value is a path of this machine."""
 
 
-class Report:
+class Report(Page):
     """Collects tables and writes them in one go.
 
     Args:
@@ -36,22 +39,19 @@ class Report:
     def __init__(
         self, name: str, *, title: str, words: Sequence[str], module: str | None = None
     ) -> None:
+        super().__init__()
         self.name = name
         self.title = title
-        self.lines: list[str] = [] if "--small" not in words else [SMALL, ""]
-        self.values: dict[str, Any] = {}
+        if "--small" in words:
+            self.text(SMALL)
         self.facts = machine(f"python -m benchmarks.{module or name}", words)
 
-    def text(self, paragraph: str) -> None:
-        """A paragraph of Markdown."""
-        self.lines += [paragraph, ""]
-
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """A table, for people and as JSON."""
-        self.values[name] = [dict(zip(columns, row, strict=True)) for row in rows]
-        self.lines += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-        self.lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
-        self.lines.append("")
+    def cell(self, value: Any) -> str:
+        """A value in a table: as many digits as a noisy machine deserves."""
+        if not isinstance(value, float):
+            return super().cell(value)
+        digits = 3 if abs(value) < 100 else 4 if abs(value) < 1_000 else 0
+        return f"{value:.{digits}g}" if digits else f"{value:,.0f}"
 
     def runs(self, outcomes: Mapping[str, Outcome], *, name: str = "runs") -> None:
         """All values of all rounds, for the JSON file; notes of the contestants for the page."""
@@ -65,8 +65,9 @@ class Report:
             self.facts["threads"] = max([self.facts["threads"], *threads])
         self.lines.append("")
 
-    def write(self, folder: Path | None) -> None:
-        """Print the page; write it and the values to a folder unless that is None."""
+    def write(self, options: argparse.Namespace) -> None:
+        """Print the page; write it and the values, unless it is the small form's."""
+        folder = options.out or (None if options.small else FOLDER)
         facts = self.facts
         versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
         head = [
@@ -91,7 +92,7 @@ def machine(command: str, words: Sequence[str]) -> dict[str, Any]:
     return {
         "command": " ".join([command, *_public(words)]),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
@@ -120,21 +121,3 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "\N{EN DASH}"
-    if isinstance(value, float):
-        digits = 3 if abs(value) < 100 else 4 if abs(value) < 1_000 else 0
-        return f"{value:.{digits}g}" if digits else f"{value:,.0f}"
-    return str(value)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or "an unnamed processor"
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

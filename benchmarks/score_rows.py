@@ -29,7 +29,7 @@ from benchmarks.harness import (
 from benchmarks.ours import as_vaekit
 from benchmarks.peers import pythae_vae
 from benchmarks.plain import Net, Products
-from benchmarks.report import FOLDER, Report, words_of
+from benchmarks.report import Report, words_of
 from vaekit.metrics import elbo
 from vaekit.tasks import ModelRepresentation
 
@@ -152,7 +152,7 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     write_table(report, outcomes)
     report.runs(outcomes)
-    report.write(options.out or (None if options.small else FOLDER))
+    report.write(options)
 
 
 def write_table(report: Report, outcomes: Mapping[str, Outcome]) -> None:

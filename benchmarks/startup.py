@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.harness import Outcome, environment, label, parser
-from benchmarks.report import FOLDER, Report, words_of
+from benchmarks.report import Report, words_of
 
 FIRST_STEP = """
 import os, sys
@@ -146,7 +146,7 @@ def main(words: Sequence[str] | None = None) -> None:
         table.append([label(name, outcome), took, min(values, default=None), beyond])
     report.table("seconds", ["command", "median (s)", "fastest (s)", "beyond torch (s)"], table)
     report.runs(outcomes)
-    report.write(options.out or (None if options.small else FOLDER))
+    report.write(options)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import pyarrow
 import pyarrow.parquet
 
 from benchmarks.harness import environment, parser
-from benchmarks.report import FOLDER, Report, words_of
+from benchmarks.report import Report, words_of
 from vaekit.data.streams import StreamData, fit_codec, open_stream
 
 COLUMNS = 30
@@ -161,7 +161,7 @@ def main(words: Sequence[str] | None = None) -> None:
     most = max(result["peak_mb"] for result in found.values())
     verdict = "below" if most < LIMIT_MB else "ABOVE"
     report.text(f"The highest peak is {most:,.0f} MB, {verdict} the limit of {LIMIT_MB:,} MB.")
-    report.write(options.out or (None if options.small else FOLDER))
+    report.write(options)
 
 
 def _row(name: str, result: dict[str, Any], rows: int) -> list[Any]:

@@ -38,7 +38,7 @@ from benchmarks.harness import (
 from benchmarks.ours import Enough, Watch, conv_as_vaekit, loss_of_vaekit
 from benchmarks.peers import fit_pythae, pythae_conv
 from benchmarks.plain import LR, mean_loss
-from benchmarks.report import FOLDER, Report, words_of
+from benchmarks.report import Report, words_of
 from vaekit.objectives import ELBO
 from vaekit.tasks import DataSpec, prepare_data
 from vaekit.training import PolicySpec, Trainer, Training, flush_denormals
@@ -261,7 +261,7 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     write_table(report, outcomes)
     report.runs(outcomes)
-    report.write(options.out or (None if options.small else FOLDER))
+    report.write(options)
 
 
 def write_table(report: Report, outcomes: Mapping[str, Outcome]) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ from benchmarks.harness import (
 from benchmarks.ours import Watch, loss_of_vaekit
 from benchmarks.peers import fit_lightning, fit_pythae, pythae_vae
 from benchmarks.plain import Net, Products, fit_plain, mean_loss
-from benchmarks.report import FOLDER, Report, words_of
+from benchmarks.report import Report, words_of
 from vaekit.likelihoods import Bernoulli
 from vaekit.models import FlatVAE
 from vaekit.networks import MLP
@@ -119,26 +119,22 @@ def hand_written(settings: Settings) -> Result:
 
 def lightning(settings: Settings) -> Result:
     """A bare Lightning trainer around the plain network."""
-    net, x, clock = fresh(settings)
-    with flush_denormals():
-        note = fit_lightning(
-            net,
-            x,
-            batch=BATCH,
-            epochs=settings["epochs"],
-            start=clock.start,
-            on_epoch=clock.mark,
-        )
-    loss = mean_loss(net.posterior, net.mean, x, bernoulli=True)
-    return result(clock, loss=loss, note=note)
+    return peer(settings, fit_lightning, lambda net: net, flushed=True)
 
 
 def pythae(settings: Settings, *, flushed: bool) -> Result:
     """Pythae's trainer and VAE around the plain network, with denormals flushed from outside."""
+    return peer(settings, fit_pythae, pythae_vae, flushed=flushed)
+
+
+def peer(
+    settings: Settings, fit: Callable[..., str], model_of: Callable[..., Any], *, flushed: bool
+) -> Result:
+    """Another library's trainer around the plain network."""
     net, x, clock = fresh(settings)
     with flush_denormals() if flushed else contextlib.nullcontext():
-        note = fit_pythae(
-            pythae_vae(net),
+        note = fit(
+            model_of(net),
             x,
             batch=BATCH,
             epochs=settings["epochs"],
@@ -234,7 +230,7 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     write_table(report, outcomes)
     report.runs(outcomes)
-    report.write(options.out or (None if options.small else FOLDER))
+    report.write(options)
 
 
 def write_table(report: Report, outcomes: Mapping[str, Outcome]) -> None:

@@ -18,7 +18,7 @@ from vaekit.files import write_bytes, write_json
 from vaekit.plots import save
 from vaekit.version import __version__
 
-__all__ = ["MNIST", "Results", "default_mnist", "parser", "scratch"]
+__all__ = ["MNIST", "Page", "Results", "default_mnist", "parser", "processor", "scratch"]
 
 HERE = Path(__file__).resolve().parent
 MNIST = HERE.parent.parent / "shared" / "data" / "images" / "mnist.npz"
@@ -43,20 +43,10 @@ def scratch() -> Path:
     return Path(tempfile.mkdtemp(prefix="vaekit-experiment-"))
 
 
-class Results:
-    """Collects what an experiment shows, and writes it in one go.
+class Page:
+    """Paragraphs and tables, as Markdown for people and as values for JSON."""
 
-    Args:
-        name: Of the experiment.
-        folder: Where to write; by default ``experiments/results/NAME``.
-        title: Heading of the page.
-    """
-
-    def __init__(self, name: str, folder: Path | None, *, title: str) -> None:
-        self.name = name
-        self.folder = folder or HERE / "results" / name
-        self.title = title
-        self.start = time.perf_counter()
+    def __init__(self) -> None:
         self.lines: list[str] = []
         self.values: dict[str, Any] = {}
 
@@ -68,8 +58,31 @@ class Results:
         """A table, for people and as JSON."""
         self.values[name] = [dict(zip(columns, row, strict=True)) for row in rows]
         self.lines += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-        self.lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
+        self.lines += [f"| {' | '.join(self.cell(value) for value in row)} |" for row in rows]
         self.lines.append("")
+
+    def cell(self, value: Any) -> str:
+        """A value in a table."""
+        if value is None:
+            return "\N{EN DASH}"
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+class Results(Page):
+    """Collects what an experiment shows, and writes it in one go.
+
+    Args:
+        name: Of the experiment.
+        folder: Where to write; by default ``experiments/results/NAME``.
+        title: Heading of the page.
+    """
+
+    def __init__(self, name: str, folder: Path | None, *, title: str) -> None:
+        super().__init__()
+        self.name = name
+        self.folder = folder or HERE / "results" / name
+        self.title = title
+        self.start = time.perf_counter()
 
     def picture(self, name: str, caption: str, figure: Any) -> None:
         """A picture with its caption."""
@@ -87,7 +100,7 @@ class Results:
             "torch": torch.__version__,
             "python": platform.python_version(),
             "threads": torch.get_num_threads(),
-            "processor": _processor(),
+            "processor": processor(),
             **facts,
         }
         head = [f"# {self.title}", "", f"`{command}`: {seconds:.0f} s in all on {_machine()}.", ""]
@@ -108,22 +121,15 @@ def _arguments() -> list[str]:
     return [] if "--out" in words or "--data" in words else words
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return "\N{EN DASH}"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
-
-
 def _machine() -> str:
     return (
-        f"{torch.get_num_threads()} threads of {_processor()}, "
+        f"{torch.get_num_threads()} threads of {processor()}, "
         f"torch {torch.__version__}, vaekit {__version__}"
     )
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

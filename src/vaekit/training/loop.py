@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from vaekit.data import Batch, Rows
@@ -24,7 +23,6 @@ from vaekit.spec import to_json
 from vaekit.training.alarms import alarms
 from vaekit.training.averaging import WeightAverage
 from vaekit.training.callbacks import Callback
-from vaekit.training.captured import CapturedStep
 from vaekit.training.checkpoint import (
     load_checkpoint,
     optimizer_state,
@@ -35,14 +33,15 @@ from vaekit.training.freeze import freeze_scale
 from vaekit.training.history import History, Means
 from vaekit.training.identity import check_identity, identity
 from vaekit.training.interrupts import Interrupts
-from vaekit.training.layout import in_layout, layout_for
-from vaekit.training.players import Player, Team, check_players, flat_player, train_step
+from vaekit.training.layout import layout_for
+from vaekit.training.players import Player, check_players, flat_player
 from vaekit.training.policy import Policy, cpu_threads, decide, flush_denormals
 from vaekit.training.processes import Processes
 from vaekit.training.rates import LearningRates
 from vaekit.training.seeding import seed_step
 from vaekit.training.selection import Selection
 from vaekit.training.settings import Training
+from vaekit.training.stepper import Stepper
 from vaekit.training.trials import Trial
 from vaekit.training.validation import held_out_terms
 
@@ -109,7 +108,6 @@ class Trainer:
         self.device = device
         self.rounds = rounds or [[self._only_player()]]
         self.players = check_players(self.rounds)
-        self.samples = max(getattr(player.loss, "samples", 1) for player in self.players)
         self.steps_per_epoch = self.data["train"].steps_per_epoch(training.batch_size)
         self.total = training.epochs * self.steps_per_epoch
         writes = folder is not None and self.processes.is_first
@@ -126,7 +124,6 @@ class Trainer:
         self.rates = LearningRates(self.players, training.lr_schedule)
         self._last_checkpoint = time.monotonic()
         self._trial: Trial | None = None
-        self._captured: CapturedStep | None = None
 
     def _only_player(self) -> Player:
         parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -163,8 +160,14 @@ class Trainer:
             elif self.step == 0:
                 self.history.rewind(0)
             self.policy = self.policy or self.processes.from_first(self._decide)
-            self._fabric = Fabric(
-                accelerator=self.device.type, devices=1, precision=self.policy.precision
+            self._steps = Stepper(
+                self.model,
+                self.rounds,
+                self.policy,
+                self.processes,
+                batch_size=self.training.batch_size,
+                layout=self.layout,
+                captured=self._trial.captured if self._trial else None,
             )
             self._notify("on_start", step=self.step, total=self.total, note=self._note())
             try:
@@ -230,13 +233,7 @@ class Trainer:
         """One step on a batch; torch's generator is seeded for it."""
         progress = Progress(self.step, self.total)
         self.rates.set(progress)
-        rows, share = len(batch), self.processes.share_of(len(batch))
-        batch = in_layout(batch if share is None else share.part(batch), self.layout)
-        with (
-            self._fabric.autocast(),
-            contextlib.nullcontext() if share is None else share.drawing(),
-        ):
-            losses = self._losses(batch, progress, share)
+        rows, losses = len(batch), self._steps(batch, progress)
         for name, loss in losses.items():
             self.means.add(self._prefixed(name, loss.terms), rows)
         if self.step % self.steps_per_epoch % NORM_EVERY == 0:
@@ -245,36 +242,6 @@ class Trainer:
                 self.means.add(self._prefixed(player.name, norm))
         if self.average is not None:
             self.average.update()
-
-    def _losses(self, batch: Batch, progress: Progress, team: Team | None) -> dict[str, Loss]:
-        """Step with every player; full batches may go through the compiled step."""
-        assert self.policy is not None
-        if self.policy.compile and len(batch) == self.training.batch_size:
-            if self._captured is None:
-                self._captured = self._capture(batch)
-            player = self.players[0]
-            loss = self._captured(batch, progress)
-            player.step()
-            return {player.name: loss}
-        return train_step(
-            self.model,
-            self.rounds,
-            batch,
-            progress=progress,
-            samples=self.samples,
-            backward=self._fabric.backward,
-            team=team,
-        )
-
-    def _capture(self, batch: Batch) -> CapturedStep:
-        """The compiled step: the one that was tried out, or a new one."""
-        player = self.players[0]
-        if self._trial is not None and self._trial.captured is not None:
-            self._trial.captured.bind(self.model, player)
-            return self._trial.captured
-        return CapturedStep(
-            self.model, player, batch, samples=self.samples, autocast=self._fabric.autocast
-        )
 
     def _prefixed(self, name: str, terms: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         if len(self.players) == 1:
@@ -323,10 +290,10 @@ class Trainer:
             return {}
         start = time.perf_counter()
         seed = self.training.seed
-        with self._averaged_weights(), self._fabric.autocast():
+        with self._averaged_weights(), self._steps.fabric.autocast():
             freeze_scale(self.model, self.data["train"].head(SCALE_ROWS), seed=seed)
             terms = held_out_terms(
-                self.model, self.objective, held_out, samples=self.samples, seed=seed
+                self.model, self.objective, held_out, samples=self._steps.samples, seed=seed
             )
         return terms | {"valid_seconds": time.perf_counter() - start}
 
