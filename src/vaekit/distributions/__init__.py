@@ -4,7 +4,14 @@ from vaekit.distributions.bernoulli import Bernoulli
 from vaekit.distributions.categorical import Categorical
 from vaekit.distributions.continuous_bernoulli import ContinuousBernoulli
 from vaekit.distributions.delta import Delta
-from vaekit.distributions.density import Density, kl_elements, register_kl, sum_events, widen
+from vaekit.distributions.density import (
+    Density,
+    JointDensity,
+    kl_elements,
+    register_kl,
+    sum_events,
+    widen,
+)
 from vaekit.distributions.discretised_logistic import DiscretisedLogistic
 from vaekit.distributions.laplace import Laplace
 from vaekit.distributions.noise import (
@@ -26,6 +33,7 @@ __all__ = [
     "Delta",
     "Density",
     "DiscretisedLogistic",
+    "JointDensity",
     "Laplace",
     "Normal",
     "Source",

@@ -10,14 +10,14 @@ the hot path and must trace under ``torch.compile(fullgraph=True)``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from vaekit.errors import ConfigError
 
-__all__ = ["Density", "kl_elements", "register_kl", "sum_events", "widen"]
+__all__ = ["Density", "JointDensity", "kl_elements", "register_kl", "sum_events", "widen"]
 
 KL = Callable[[Any, Any], Tensor]
 _kl_pairs: dict[tuple[type, type], KL] = {}
@@ -43,10 +43,13 @@ class Density:
 
     Attributes:
         event_dims: How many trailing axes make up one event.
+        draws_with_log_prob: Whether a draw's log density should be taken with the draw, because
+            finding it from the value alone is slow (an inverse autoregressive flow).
     """
 
     __slots__ = ("event_dims",)
     event_dims: int
+    draws_with_log_prob: ClassVar[bool] = False
 
     def log_prob_elements(self, value: Tensor) -> Tensor:
         """Terms of log p(value) in nats, shape ``(*batch, *event)``; they sum to ``log_prob``."""
@@ -94,6 +97,23 @@ class Density:
                 value = getattr(self, name)
                 setattr(copy, name, value.detach() if isinstance(value, Tensor) else value)
         return copy
+
+
+class JointDensity(Density):
+    """Base of densities whose log p has no terms per coordinate (a flow, a sphere's).
+
+    Subclasses give :meth:`log_prob`; the only term is the whole.
+    """
+
+    __slots__ = ()
+
+    def log_prob_elements(self, value: Tensor) -> Tensor:
+        """log p(value) in nats as a single term, shape ``(*batch, 1)``."""
+        return self.log_prob(value).unsqueeze(-1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(value) in nats, shape ``(*batch,)``."""
+        raise NotImplementedError
 
 
 _NO_DENSITY = (

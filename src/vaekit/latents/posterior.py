@@ -38,9 +38,11 @@ class Posterior(nn.Module):
 
     Attributes:
         has_density: False where log q(z|x) does not exist, as for an autoencoder.
+        space: Where codes live, in words; a model's prior must be over the same space.
     """
 
     has_density = True
+    space = "reals"
 
     def __init__(
         self, spec: Spec, *, features: int, latent_shape: Sequence[int], size: int

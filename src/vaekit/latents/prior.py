@@ -23,7 +23,13 @@ __all__ = [
 
 
 class Prior(nn.Module):
-    """Base of prior modules: ``prior(context)`` returns a density over ``latent_shape``."""
+    """Base of prior modules: ``prior(context)`` returns a density over ``latent_shape``.
+
+    Attributes:
+        space: Where codes live, in words; a model's posterior must be over the same space.
+    """
+
+    space = "reals"
 
     def __init__(self, spec: Spec, latent_shape: Sequence[int]) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ from torch import Tensor
 from vaekit.distributions import row_noise, shared_noise
 from vaekit.errors import ConfigError, DataError, ShapeError
 from vaekit.metrics.scored import Scorable, evaluating, in_dtype, like_model, need_density
-from vaekit.models import Evidence, VAEModel
+from vaekit.models import Evidence, VAEModel, draw
 
 __all__ = ["Scores", "bits_per_dim", "elbo", "log_marginal", "mean_and_error", "score"]
 
@@ -113,12 +113,14 @@ def score(
     with evaluating(model):
         for rows in _row_slices(x, chunk or _chunk_size(x, min(block, samples))):
             rows_c = None if c is None else like_model(model, c[rows])
-            draw = _drawer(model, like_model(model, x[rows]), rows_c)
+            evidence = _drawer(model, like_model(model, x[rows]), rows_c)
             some = len(x[rows])
             noise = (
                 _shared(seed) if first_row is None else _own(seed, first_row + rows.start, some)
             )
-            parts.append(_score_rows(_blocks(draw, block, samples=samples, noise=noise), samples))
+            parts.append(
+                _score_rows(_blocks(evidence, block, samples=samples, noise=noise), samples)
+            )
     return _joined(parts, samples)
 
 
@@ -197,11 +199,15 @@ def bits_per_dim(log_prob: Tensor, event_size: int) -> Tensor:
 
 
 def _drawer(model: Scorable, x: Tensor, c: Tensor | None) -> Draw:
-    """``draw(k)`` gives the evidence of k samples; a flat VAE encodes only once."""
+    """Gives the evidence of k samples; a flat VAE encodes and asks its prior only once."""
     if isinstance(model, VAEModel) and type(model).evidence is VAEModel.evidence:
-        q = model.encode(x, c)
+        q, p = model.encode(x, c), model.prior(c)
 
-        return lambda k: model.evidence_at(q.rsample((k,)), q, x, c)
+        def evidence(k: int) -> Evidence:
+            z, log_q = draw(q, k)
+            return model.evidence_at(z, q, x, c, p=p, log_q=log_q)
+
+        return evidence
     return lambda k: model.evidence(x, c, samples=k)
 
 

@@ -2,6 +2,15 @@
 
 from vaekit.models.evidence import Evidence, Node
 from vaekit.models.linear import LinearVAE, LinearVAEModel
-from vaekit.models.vae import FlatVAE, VAEModel
+from vaekit.models.vae import FlatVAE, VAEModel, draw, initialise
 
-__all__ = ["Evidence", "FlatVAE", "LinearVAE", "LinearVAEModel", "Node", "VAEModel"]
+__all__ = [
+    "Evidence",
+    "FlatVAE",
+    "LinearVAE",
+    "LinearVAEModel",
+    "Node",
+    "VAEModel",
+    "draw",
+    "initialise",
+]

@@ -7,7 +7,8 @@ functions of this record. The sample axis K leads, then the batch axis B:
 quantity              shape                 meaning
 ====================  ====================  =============================================
 ``log_px_elements``   (K, B, \*event)       terms of log p(x|z)
-``node.kl_elements``  (K, B, \*latent)      terms of KL(q‖p), closed form or one sample
+``node.kl_elements``  (K, B, \*latent)      terms of KL(q‖p), closed form or one sample;
+                                            (K, B, 1) where it has no terms per coordinate
 ``log_px``            (K, B)                log p(x|z)
 ``rate``              (K, B)                Σ KL over all latent nodes
 ``distortion``        (K, B)                −log p(x|z)
@@ -23,7 +24,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from vaekit.distributions import Density
+from vaekit.distributions import Density, JointDensity
 from vaekit.errors import ConfigError
 
 __all__ = ["Evidence", "Node"]
@@ -80,12 +81,18 @@ class Node:
                 self._kl_elements = (
                     closed_form.unsqueeze(0) if one else closed_form.expand(self.value.shape)
                 )
-            elif self._carried_log_q is not None:
-                self._kl_elements = (self._carried_log_q - self.log_p).unsqueeze(-1)
-            else:
+            elif self._has_terms:
                 log_q = self.q.log_prob_elements(self.value)
                 self._kl_elements = log_q - self.p.log_prob_elements(self.value)
+            else:
+                self._kl_elements = (self.log_q - self.log_p).unsqueeze(-1)
         return self._kl_elements
+
+    @property
+    def _has_terms(self) -> bool:
+        """Whether log q and log p both are sums over the coordinates."""
+        joint = isinstance(self.q, JointDensity) or isinstance(self.p, JointDensity)
+        return self._carried_log_q is None and not joint
 
     @property
     def kl(self) -> Tensor:
@@ -95,19 +102,19 @@ class Node:
     @property
     def log_p(self) -> Tensor:
         """log p(z) at the sample, shape (K, B)."""
-        return _sum(self.p.log_prob_elements(self.value))
+        return self.p.log_prob(self.value)
 
     @property
     def log_q(self) -> Tensor:
         """log q(z|x) at the sample, shape (K, B)."""
         if self._carried_log_q is not None:
             return self._carried_log_q
-        return _sum(self.q.log_prob_elements(self.value))
+        return self.q.log_prob(self.value)
 
     @property
     def log_q_stopped(self) -> Tensor:
         """log q(z|x) with q's parameters held constant: the path derivative of STL and DReG."""
-        return _sum(self.q.detach().log_prob_elements(self.value))
+        return self.q.detach().log_prob(self.value)
 
 
 class Evidence:

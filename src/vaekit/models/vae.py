@@ -16,7 +16,7 @@ from vaekit.models.evidence import Evidence, Node
 from vaekit.networks import MLP, accepts_context, call_network, check_decoder, probe_features
 from vaekit.spec import Role, Spec, Within
 
-__all__ = ["FlatVAE", "VAEModel"]
+__all__ = ["FlatVAE", "VAEModel", "draw", "initialise"]
 
 
 class FlatVAE(Spec, kind="model/vae"):
@@ -93,6 +93,49 @@ def _built(part: Any, **sizes: Any) -> Any:
     return part if isinstance(part, nn.Module) else part.build(**sizes)
 
 
+def check_space(prior: nn.Module, posterior: nn.Module) -> None:
+    """Codes must live where the prior has its mass.
+
+    Raises:
+        ConfigError: If prior and posterior are densities over different spaces.
+    """
+    spaces = [getattr(part, "space", "reals") for part in (prior, posterior)]
+    if spaces[0] != spaces[1]:
+        raise ConfigError(
+            "prior and posterior are densities over different spaces, so KL(q‖p) is infinite",
+            expected=f"a prior over {spaces[1]}, as the posterior {_kind(posterior)} is",
+            got=f"{_kind(prior)}, a density over {spaces[0]}",
+            remedy=f"choose a prior over {spaces[1]}, or another posterior",
+        )
+
+
+def _kind(part: nn.Module) -> str:
+    return repr(getattr(getattr(part, "spec", None), "kind", type(part).__name__))
+
+
+def draw(q: Density, samples: int) -> tuple[Tensor, Tensor | None]:
+    """Codes of shape ``(samples, B, *latent)``, and log q where it is best taken with the draw."""
+    if q.draws_with_log_prob:
+        return q.rsample_and_log_prob((samples,))
+    return q.rsample((samples,)), None
+
+
+def initialise(model: nn.Module, x: Tensor, c: Tensor | None = None) -> None:
+    """Let every part that has ``initialise(x, c)`` start from training rows (pseudo-inputs).
+
+    A part that was initialised before, or loaded, keeps what it has: it says so in a buffer.
+
+    Args:
+        model: Its parts are changed in place.
+        x: Some training rows in model units, shape ``(n, *event)``.
+        c: Their contexts, shape (n, k).
+    """
+    for part in model.modules():
+        if callable(start := getattr(part, "initialise", None)):
+            with torch.no_grad():
+                start(x, c)
+
+
 class VAEModel(nn.Module):
     r"""Encoder, decoder, prior, posterior and likelihood, put together.
 
@@ -125,6 +168,7 @@ class VAEModel(nn.Module):
         self.likelihood = likelihood
         self.spec = spec
         self.context_dim = context_dim
+        check_space(prior, posterior)
         for network, letter in ((encoder, "x"), (decoder, "z")):
             if context_dim and not accepts_context(network):
                 raise ConfigError(
@@ -193,10 +237,10 @@ class VAEModel(nn.Module):
             given: A code of shape ``(K, B, *latent)`` to use instead of drawing.
         """
         q = self.encode(x, c)
-        z = given[0] if given else q.rsample((samples,))
+        z, log_q = (given[0], None) if given else draw(q, samples)
         target = x if target is None else target
         self._check(target, self.event_shape, "the target")
-        return self.evidence_at(z, q, target, c, observed=observed)
+        return self.evidence_at(z, q, target, c, log_q=log_q, observed=observed)
 
     def evidence_at(
         self,
@@ -205,6 +249,8 @@ class VAEModel(nn.Module):
         target: Tensor,
         c: Tensor | None = None,
         *,
+        p: Density | None = None,
+        log_q: Tensor | None = None,
         observed: Tensor | None = None,
     ) -> Evidence:
         """The evidence of codes that are at hand: decode them and score the target.
@@ -214,6 +260,8 @@ class VAEModel(nn.Module):
             q: The posterior that they came from, batch shape (B,).
             target: What p(x|z) scores, shape ``(B, *event)``.
             c: Contexts, shape (B, k).
+            p: The prior p(z|c), if it is at hand.
+            log_q: log q(z|x), shape (K, B), if it came with the codes; see :func:`draw`.
             observed: Which elements count, Boolean, broadcastable to ``(B, *event)``.
         """
         px = self.decode(z, c, x=target)
@@ -221,7 +269,8 @@ class VAEModel(nn.Module):
         if observed is not None:
             elements = px.log_prob_elements(target)
             elements = torch.where(observed, elements, torch.zeros_like(elements))
-        return Evidence(px, elements, [Node(z, q, self.prior(c))], value=target)
+        node = Node(z, q, self.prior(c) if p is None else p, log_q=log_q)
+        return Evidence(px, elements, [node], value=target)
 
     def reconstruct(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         """E[x|z] at the posterior mean, shape ``(B, *event)``."""

@@ -2,13 +2,14 @@
 
 from vaekit.objectives.autoencoder import Autoencoding
 from vaekit.objectives.elbo import ELBO, mean_kl
-from vaekit.objectives.objective import END, Loss, Objective, Progress
+from vaekit.objectives.objective import END, Contest, Loss, Objective, Progress, Side
 from vaekit.objectives.schedules import Cosine, Cyclic, Linear, Schedule, Sigmoid, Steps, value_at
 
 __all__ = [
     "ELBO",
     "END",
     "Autoencoding",
+    "Contest",
     "Cosine",
     "Cyclic",
     "Linear",
@@ -16,6 +17,7 @@ __all__ = [
     "Objective",
     "Progress",
     "Schedule",
+    "Side",
     "Sigmoid",
     "Steps",
     "mean_kl",

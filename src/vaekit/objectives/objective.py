@@ -1,8 +1,11 @@
-"""What an objective is: a pure function of Evidence that returns a loss and its named terms."""
+"""What an objective is: a pure function of Evidence that returns a loss and its named terms.
+
+An objective with critics also says who plays against whom, as a :class:`Contest`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -10,7 +13,7 @@ from torch import Tensor, nn
 from vaekit.models import Evidence
 from vaekit.spec import Spec
 
-__all__ = ["END", "Loss", "Objective", "Progress"]
+__all__ = ["END", "Contest", "Loss", "Objective", "Progress", "Side"]
 
 
 class Progress(NamedTuple):
@@ -48,6 +51,52 @@ class Loss:
         self.terms = {name: value.detach() for name, value in (terms or {}).items()}
 
 
+class Side:
+    """Who minimises what, over which parameters; the training loop makes a player of it.
+
+    Args:
+        name: Prefix of its terms in the history; the terms of ``"model"`` have none.
+        parameters: What it may change; no other side touches them.
+        loss: ``loss(evidence, *, batch, model, progress) -> Loss``.
+        optimizer: A spec; None for the optimiser of the training.
+        gate: ``gate(evidence) -> bool``: whether it steps this time; None for always.
+    """
+
+    __slots__ = ("gate", "loss", "name", "optimizer", "parameters")
+
+    def __init__(
+        self,
+        name: str,
+        parameters: Iterable[nn.Parameter],
+        loss: Callable[..., Loss],
+        *,
+        optimizer: Any = None,
+        gate: Callable[[Evidence], bool] | None = None,
+    ) -> None:
+        self.name = name
+        self.parameters = tuple(parameters)
+        self.loss = loss
+        self.optimizer = optimizer
+        self.gate = gate
+
+
+class Contest:
+    """What an objective asks for when one loss over all parameters will not do.
+
+    Args:
+        networks: Modules that are trained beside the model (critics): kept in checkpoints, not in
+            the saved model.
+        rounds: Sides by round. The sides of a round share one forward pass; all their gradients
+            are taken before any of them steps.
+    """
+
+    __slots__ = ("networks", "rounds")
+
+    def __init__(self, networks: nn.Module, rounds: Iterable[Iterable[Side]]) -> None:
+        self.networks = networks
+        self.rounds = tuple(tuple(sides) for sides in rounds)
+
+
 class Objective(Spec):
     """Base of objectives: frozen values that are also functions of the evidence.
 
@@ -58,6 +107,17 @@ class Objective(Spec):
     """
 
     samples = 1
+
+    def contest(self, model: nn.Module) -> Contest | None:
+        """Critics and who plays against whom; None where one loss over all parameters will do.
+
+        Calling an objective that has a contest gives what is watched on held-out data, which needs
+        no critic.
+
+        Args:
+            model: The model on its device; what is built here is moved to it by the caller.
+        """
+        return None
 
     def __call__(
         self,

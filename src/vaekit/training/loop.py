@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from vaekit.data import Batch, Rows
 from vaekit.errors import ArtifactError, ConfigError, NumericalError
 from vaekit.files import sweep
-from vaekit.objectives import Loss, Progress, value_at
+from vaekit.models import initialise
+from vaekit.objectives import Loss, Progress, Side, value_at
 from vaekit.spec import to_json
 from vaekit.training.alarms import alarms
 from vaekit.training.averaging import WeightAverage
@@ -51,6 +52,8 @@ CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.jsonl"
 NORM_EVERY = 16
 SCALE_ROWS = 2_000
+INITIAL_ROWS = 2_000
+MODEL = "model"
 
 
 class Trainer:
@@ -60,8 +63,8 @@ class Trainer:
         model: Anything with ``evidence``; its weights are changed in place.
         data: ``train`` and, if there is one, ``validation``.
         training: How to train.
-        objective: The loss of a single player over all parameters, and what is watched on the
-            held-out data.
+        objective: The loss of a single player over all parameters, or the maker of a contest; and
+            what is watched on the held-out data.
         rounds: Players by round, instead of a single one; ``objective`` is then only watched.
         extras: Modules beside the model that players train (critics), to be checkpointed with it.
         folder: Where history and checkpoints go; None keeps everything in memory.
@@ -106,7 +109,7 @@ class Trainer:
         self.extras = extras.to(device) if extras is not None else nn.Module()
         self.data = {name: part.to(device) for name, part in data.items()}
         self.device = device
-        self.rounds = rounds or [[self._only_player()]]
+        self.rounds = rounds or self._rounds_of_objective()
         self.players = check_players(self.rounds)
         self.steps_per_epoch = self.data["train"].steps_per_epoch(training.batch_size)
         self.total = training.epochs * self.steps_per_epoch
@@ -125,12 +128,28 @@ class Trainer:
         self._last_checkpoint = time.monotonic()
         self._trial: Trial | None = None
 
-    def _only_player(self) -> Player:
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
+    def _rounds_of_objective(self) -> list[list[Player]]:
+        """The players of the objective's contest, or a single one over all parameters."""
         assert self.objective is not None
-        training = self.training
+        make = getattr(self.objective, "contest", None)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.training.seed)
+            contest = make(self.model) if make is not None else None
+        if contest is None:
+            return [[self._player(Side(MODEL, self.model.parameters(), self.objective))]]
+        self.extras = contest.networks.to(self.device)
+        sides = {id(side): side for sides in contest.rounds for side in sides}
+        players = {key: self._player(side) for key, side in sides.items()}
+        return [[players[id(side)] for side in sides] for sides in contest.rounds]
+
+    def _player(self, side: Side) -> Player:
         return flat_player(
-            "model", parameters, training.optimizer, self.objective, clip=training.clip
+            side.name,
+            [p for p in side.parameters if p.requires_grad],
+            side.optimizer or self.training.optimizer,
+            side.loss,
+            gate=side.gate,
+            clip=self.training.clip,
         )
 
     # --- the run -------------------------------------------------------------------------------
@@ -149,6 +168,7 @@ class Trainer:
             ArtifactError: If there is nothing to resume, or it belongs to another run.
         """
         with flush_denormals(), cpu_threads(self.training.speed.threads):
+            self._initialise()
             if not self.selection.weights:
                 self.selection.keep(self._state())
             if self.folder is not None and self.processes.is_first:
@@ -179,6 +199,13 @@ class Trainer:
                 self._notify("on_end")
             self._settle()
         return self.history
+
+    def _initialise(self) -> None:
+        """Give parts that start from data (pseudo-inputs) some training rows."""
+        if any(hasattr(part, "initialise") for part in self.model.modules()):
+            some = self.data["train"].sample(INITIAL_ROWS)
+            batch = next(iter(some.batches(INITIAL_ROWS)))
+            initialise(self.model, batch.x, batch.c)
 
     def _settle(self) -> None:
         """Put the best weights into the model, ready to be evaluated."""
@@ -244,7 +271,7 @@ class Trainer:
             self.average.update()
 
     def _prefixed(self, name: str, terms: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        if len(self.players) == 1:
+        if len(self.players) == 1 or name == MODEL:
             return terms
         return {f"{name}/{term}": value for term, value in terms.items()}
 

@@ -150,13 +150,22 @@ def flat_player(
     optimizer: OptimizerSpec,
     loss: Callable[..., Loss],
     *,
+    gate: Callable[[Evidence], bool] | None = None,
     clip: float | None = None,
 ) -> Player:
     """A player whose parameters are one vector for the optimiser, where they allow it."""
     parameters = list(parameters)
     flat = FlatWeights(parameters) if FlatWeights.suits(parameters) else None
     updated = parameters if flat is None else [flat.weight]
-    return Player(name, parameters, optimizer.build(updated), loss, clip=clip, flat=flat)
+    return Player(
+        name,
+        parameters,
+        optimizer.build(updated),
+        loss,
+        gate=gate or always,
+        clip=clip,
+        flat=flat,
+    )
 
 
 def plain_backward(loss: Tensor, **kwargs: Any) -> None:

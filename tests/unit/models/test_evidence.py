@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from vaekit.distributions import Delta, Density, Laplace, Normal, StandardNormal, TriangularNormal
+from vaekit.distributions import (
+    Delta,
+    Density,
+    JointDensity,
+    Laplace,
+    Normal,
+    StandardNormal,
+    TriangularNormal,
+)
 from vaekit.errors import ConfigError
 from vaekit.models import Evidence, Node
 
@@ -249,3 +257,42 @@ def test_the_path_derivative_has_no_variance_at_the_posterior():
     bound = e.log_px + node.log_p - node.log_q_stopped
     for gradient in torch.autograd.grad(bound.sum(), parameters):
         close(gradient, torch.zeros(100, 1).double())
+
+
+# --- densities without terms, and draws that carry their density ------------------------------
+
+
+class Whole(JointDensity):
+    """A normal that pretends not to know its terms."""
+
+    __slots__ = ("inner",)
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.event_dims = inner.event_dims
+
+    def log_prob(self, value):
+        return self.inner.log_prob(value)
+
+    def rsample(self, shape=()):
+        return self.inner.rsample(shape)
+
+
+@pytest.mark.parametrize("side", ["q", "p", "both"])
+def test_a_density_without_terms_has_one_term(side):
+    q, p = normal(4, 2), Laplace(torch.zeros(2).double(), torch.zeros(2).double())
+    z = q.rsample((3,))
+    expected = Node(z, q, p)
+    hidden_q = Whole(q) if side != "p" else q
+    hidden_p = Whole(p) if side != "q" else p
+    node = Node(z, hidden_q, hidden_p)
+    assert node.kl_elements.shape == (3, 4, 1)
+    close(node.kl, expected.kl)
+    close(node.log_p - node.log_q, expected.log_p - expected.log_q)
+
+
+def test_a_carried_log_q_is_used_and_not_recomputed():
+    q, p = normal(4, 2), Laplace(torch.zeros(2).double(), torch.zeros(2).double())
+    z = q.rsample((3,))
+    node = Node(z, q, p, log_q=torch.zeros(3, 4).double())
+    close(node.kl, -p.log_prob(z))

@@ -1,0 +1,95 @@
+"""Objectives with critics: who may change what, what is checkpointed, what is named how."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from vaekit.distributions import StandardNormal
+from vaekit.objectives import ELBO, Contest, Loss, Progress, Side
+from vaekit.training import SGD, Trainer
+from vaekit.training.players import train_step
+
+
+class Duel(ELBO, kind="objective/test-duel"):
+    """A critic that tells codes from draws of the prior, and a model that fools it."""
+
+    critic_rate: float = 0.1
+
+    def contest(self, model):
+        critic = nn.Linear(2, 1)
+        sides = [
+            Side("model", model.parameters(), partial(self.fool, critic=critic)),
+            Side(
+                "critic",
+                critic.parameters(),
+                partial(self.tell, critic=critic),
+                optimizer=SGD(lr=self.critic_rate),
+            ),
+        ]
+        return Contest(nn.ModuleDict({"critic": critic}), [sides])
+
+    def fool(self, evidence, *, critic, **rest):
+        loss = self(evidence, **rest)
+        return Loss(loss.total - critic(evidence.nodes[0].z).mean(), loss.terms)
+
+    def tell(self, evidence, *, critic, **rest):
+        z = evidence.nodes[0].z
+        real = StandardNormal(z.new_zeros(2)).sample(z.shape[:-1])
+        loss = critic(z).mean() - critic(real).mean()
+        return Loss(loss, {"loss": loss})
+
+
+def test_the_loop_makes_players_of_sides(make_model, data, settings):
+    trainer = Trainer(make_model(), data, settings(), objective=Duel())
+    history = trainer.fit()
+    assert [p.name for p in trainer.players] == ["model", "critic"]
+    assert isinstance(trainer.players[1].optimizer, torch.optim.SGD)
+    assert {"loss", "rate", "critic/loss", "valid_loss"} <= set(history.last)
+
+
+def test_critics_go_to_the_checkpoint_and_come_back(make_model, data, settings, tmp_path):
+    whole = Trainer(make_model(), data, settings(), objective=Duel(), folder=tmp_path / "a")
+    whole.fit()
+    part = Trainer(make_model(), data, settings(), objective=Duel(), folder=tmp_path / "b")
+
+    class StopError(Exception):
+        pass
+
+    class At:
+        def __getattr__(self, name):
+            return lambda *args, **kwargs: None
+
+        def on_step(self, step):
+            if step == 5:
+                raise StopError
+
+    part.callbacks = [At()]
+    with pytest.raises(StopError):
+        part.fit()
+    again = Trainer(make_model(), data, settings(), objective=Duel(), folder=tmp_path / "b")
+    again.fit(resume=True)
+    for name, weight in whole.extras.state_dict().items():
+        torch.testing.assert_close(again.extras.state_dict()[name], weight, rtol=0, atol=0)
+    for name, weight in whole.model.state_dict().items():
+        torch.testing.assert_close(again.model.state_dict()[name], weight, rtol=0, atol=0)
+
+
+def test_a_critic_step_leaves_the_model_bit_identical(make_model, data, settings):
+    results = []
+    for rate in (0.0, 1.0):
+        model = make_model()
+        trainer = Trainer(model, data, settings(epochs=1), objective=Duel(critic_rate=rate))
+        before = [p.clone() for p in trainer.extras.parameters()]
+        batch = data["train"].batch(torch.arange(8))
+        trainer.rounds = [[trainer.players[1]]]
+        state = {n: v.clone() for n, v in model.state_dict().items()}
+        train_step(model, trainer.rounds, batch, progress=Progress(0, 1))
+        for name, value in model.state_dict().items():
+            torch.testing.assert_close(value, state[name], rtol=0, atol=0)
+        moved = any(
+            not torch.equal(a, b) for a, b in zip(before, trainer.extras.parameters(), strict=True)
+        )
+        results.append(moved)
+    assert results == [False, True]
