@@ -290,12 +290,31 @@ def test_recipes(answer, vaekit):
 
 def test_compare(answer, vaekit, trained, tmp_path):
     folder, said = trained
-    page = tmp_path / "page.html"
-    words = ("--baselines", "pca,ppca", "--samples", "5", "--out", page)
-    rows = answer("compare", folder, *words)["rows"]
+    words = ("--baselines", "pca,ppca", "--samples", "5", "--out", tmp_path)
+    found = answer("compare", folder, *words)
+    rows = found["rows"]
     assert [row["name"] for row in rows] == [folder.name, "pca", "ppca"]
     assert rows[0]["elbo"] == said["elbo"]
-    assert "ppca" in page.read_text()
-    shown = vaekit("compare", folder, "--samples", "5").stdout.splitlines()
-    assert shown[0].startswith("| model | elbo | log_marginal")
-    assert shown[3].startswith("| pca | \N{EN DASH} |")
+    assert found["report"] == str(tmp_path / "comparison.html")
+    assert {path.suffix for path in tmp_path.iterdir()} == {".html", ".json", ".md", ".png"}
+    assert json.loads((tmp_path / "comparison.json").read_text())["rows"] == rows
+    shown = vaekit("compare", folder, *words).stdout
+    assert shown == (tmp_path / "comparison.md").read_text()
+    assert shown.startswith("| model | ± over | ELBO (nats)")
+    assert "\n| pca | rows | \N{EN DASH} |" in shown
+    assert "- nats of different likelihoods (bernoulli, gaussian) cannot be compared" in shown
+
+
+def test_seeds(answer, tmp_path):
+    words = ("--hidden", "8", "--epochs", "1", "--samples", "5", "--out", tmp_path / "a")
+    said = answer("train", "digits", "--seeds", "0,7", *words)
+    assert [found["run"] for found in said["runs"]] == [
+        str(tmp_path / f"a-seed{n}") for n in (0, 7)
+    ]
+    runs = [open_run(tmp_path / f"a-seed{n}")[0] for n in (0, 7)]
+    assert [run.composition.training.seed for run in runs] == [0, 7]
+    assert runs[0].data == runs[1].data
+    folders = [tmp_path / "a-seed0", tmp_path / "a-seed7"]
+    (row,) = answer("compare", *folders, "--baselines", "", "--samples", "5")["rows"]
+    assert row["name"] == "a"
+    assert row["elbo"] == pytest.approx(sum(found["elbo"] for found in said["runs"]) / 2)

@@ -114,6 +114,10 @@ def test_train_with_words_that_make_no_sense(refused, words, says):
         (["train", "digits", "--resume", "here"], "--resume continues a run as it was begun"),
         (["train", "--resume", "here", "--epochs", "9"], "--resume continues a run as it was"),
         (["train", "--resume", "here", "--lr", "1"], "--resume continues a run as it was begun"),
+        (["train", "--resume", "here", "--seeds", "1"], "--resume continues a run as it was"),
+        (["train", "digits", "--seeds", "1,x"], "different whole numbers by comma"),
+        (["train", "digits", "--seeds", "1,1"], "different whole numbers by comma"),
+        (["train", "digits", "--seeds", "1", "--seed", "2"], "exclude each other"),
         (["train", "--resume", "here"], "run.json: no such file"),
         (["evaluate", "here"], ("run.json: no such file", "Is this a vaekit run folder")),
         (["sample", "here"], "no model here"),
@@ -159,7 +163,7 @@ def test_files_that_cannot_be_written(refused, trained, table, conditional, tmp_
     refused("sample", folder, "--out", tmp_path / "a.csv", says="cannot write this as such")
     refused("sample", folder, "--label", "3", says="this model is not conditional")
     refused("sample", table[1], "--out", tmp_path / "a.png", says="only images")
-    refused("compare", folder, "--baselines", "", "--out", tmp_path / "a.md", says=".html")
+    refused("compare", folder, "--baselines", "", "--out", tmp_path / "a.md", says="is a folder")
     (tmp_path / "file").write_text("")
     refused("sample", folder, "--out", tmp_path / "file" / "a.npz", code=1, says="file")
     assert {path.name for path in tmp_path.iterdir()} == {"file"}

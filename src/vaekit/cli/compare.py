@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,60 +14,40 @@ from vaekit.errors import ConfigError
 
 __all__ = ["compare"]
 
-SHOWN = ("elbo", "log_marginal", "rate", "distortion", "active_units", "mse", "knn_accuracy")
-
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs on the same data.")],
     baselines: Annotated[
         str, typer.Option(help="Names by comma, e.g. pca,ppca,factor-analysis,autoencoder.")
     ] = "pca",
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Seeds of each baseline that is trained, e.g. autoencoder.")
+    ] = 3,
     samples: Annotated[int, typer.Option(min=1, help="Importance samples K of log p(x).")] = 100,
     out: Annotated[
-        Path | None, typer.Option(help="Also write the comparison as an HTML page.")
+        Path | None,
+        typer.Option(help="Folder for the comparison as page, Markdown, JSON and figure."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare runs and baselines on the held-out rows of the first run's data.
 
-    Baselines are fitted on that run's training rows with its latent dimension; autoencoders use
-    its encoder's network and its training settings.
+    Runs that differ in their seed only share a row: the mean over seeds ± its standard error; of a
+    single run the error is over rows. Baselines are fitted on the first run's training rows with
+    its latent dimension; autoencoders use its encoder's network and its training settings.
+
+    Example: vaekit compare runs/vae-seed* runs/free --baselines pca,ppca --out comparison
     """
     with handled(as_json=as_json):
-        from vaekit.tasks.comparison import compare_runs
+        from vaekit.report import comparison_text, report_comparison
+        from vaekit.tasks import compare_runs
 
+        if out is not None and out.suffix in {".html", ".md", ".json", ".png"}:
+            raise ConfigError("--out is a folder here", got=out.name, remedy=f"--out {out.stem}")
         names = [name.strip() for name in baselines.split(",") if name.strip()]
-        rows = compare_runs(runs, names, samples=samples)
+        rows = compare_runs(runs, names, samples=samples, seeds=seeds)
+        result: dict[str, object] = {"rows": rows}
         if out is not None:
-            _write_page(rows, out)
-        emit({"rows": rows}, _text(rows), as_json=as_json)
-
-
-def _text(rows: list[dict[str, Any]]) -> str:
-    """The table as Markdown."""
-    lines = ["| model | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
-    lines += [
-        f"| {row['name']} | " + " | ".join(_cell(row.get(key)) for key in SHOWN) + " |"
-        for row in rows
-    ]
-    return "\n".join(lines)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "\N{EN DASH}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _write_page(rows: list[dict[str, Any]], path: Path) -> None:
-    from vaekit.report import Table, build_report
-
-    if path.suffix != ".html":
-        raise ConfigError("the page is HTML", expected="a name that ends in .html", got=path.name)
-    table = Table(
-        "On the same held-out rows",
-        ["model", *SHOWN],
-        [[row["name"], *(row.get(key) for key in SHOWN)] for row in rows],
-        caption="Nats per example for the first four; higher is better for elbo and log_marginal.",
-    )
-    build_report(path, title="Comparison", subtitle=f"{len(rows)} models", tables=[table])
+            command = shlex.join(["vaekit", *sys.argv[1:]])
+            result["report"] = str(report_comparison(rows, out, command=command))
+        emit(result, comparison_text(rows), as_json=as_json)

@@ -58,24 +58,14 @@ def handled(*, as_json: bool, interrupted: str = "interrupted") -> Iterator[None
         raise typer.Exit(1) from error
 
 
-SHOWN = {
-    "n": "held-out rows",
-    "elbo": "ELBO (nats)",
-    "log_marginal": "log p(x) (nats)",
-    "samples": "importance samples K",
-    "rate": "rate (nats)",
-    "distortion": "distortion (nats)",
-    "active_units": "active units",
-    "mse": "mean squared error",
-    "knn_accuracy": "5-NN accuracy of the codes",
-    "report": "report",
-}
-
-
 def summary(result: Mapping[str, Any]) -> str:
     """The main figures of a run in two columns, standard errors beside them."""
+    from vaekit.metrics import MEASURES
+
+    names = {"n": "held-out rows", "samples": "importance samples K"}
+    names |= {measure.key: measure.title for measure in MEASURES} | {"report": "report"}
     rows = {
-        text: _shown(result, key) for key, text in SHOWN.items() if result.get(key) is not None
+        name: _shown(result, key) for key, name in names.items() if result.get(key) is not None
     }
     width = max(map(len, rows), default=0)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())

@@ -46,6 +46,10 @@ def train(  # noqa: PLR0913  one parameter per option
     batch_size: Annotated[int | None, typer.Option(help="Examples per step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="Train once for each, e.g. 0,1,2, on the same rows; OUT-seed0, …"),
+    ] = None,
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without a better held-out bound.")
     ] = None,
@@ -85,8 +89,8 @@ def train(  # noqa: PLR0913  one parameter per option
         processes = Processes(accelerator=accelerator, devices=devices, nodes=nodes).launch()
         if resume is not None:
             _require_alone(data, recipe, hidden, likelihood, beta, label, context, settings, out)
-            _require_alone(latent_dim, epochs, batch_size, lr, seed, patience)
-            folder, prepared = resume, _resume(resume, processes, tensorboard)
+            _require_alone(latent_dim, epochs, batch_size, lr, seed, seeds, patience)
+            folders, prepared = [resume], _resume(resume, processes, tensorboard)
         else:
             if data is None:
                 raise ConfigError("no data", remedy="vaekit train DATA, e.g. vaekit train digits")
@@ -103,10 +107,14 @@ def train(  # noqa: PLR0913  one parameter per option
             reading = {"label": label, "context": context, "seed": seed}
             prepared, run = _compose(data, recipe, hidden, options, reading, settings or [])
             folder = processes.from_first(lambda: out or _new_folder(data, recipe))
-            _start(run, folder, prepared, processes, tensorboard)
+            runs = _for_seeds(run, folder, _read_seeds(seeds, seed))
+            for each, one in runs.items():
+                _start(one, each, prepared, processes, tensorboard)
+            folders = list(runs)
         if processes.is_first:
-            result = _finish(folder, prepared, samples)
-            emit(result, summary(result), as_json=as_json)
+            results = [_finish(each, prepared, samples) for each in folders]
+            text = "\n\n".join(map(summary, results))
+            emit(results[0] if seeds is None else {"runs": results}, text, as_json=as_json)
 
 
 def _require_alone(*given: Any) -> None:
@@ -139,6 +147,34 @@ def _compose(
     if hidden is not None:
         options = {"model.encoder": hidden_network(hidden), **options}
     return prepared, Run(spec, composition_for(recipe, prepared, options, settings))
+
+
+def _read_seeds(seeds: str | None, seed: int | None) -> list[int]:
+    """``0,1,2`` as numbers; none where the run has the one seed of its own."""
+    if seeds is None:
+        return []
+    if seed is not None:
+        raise ConfigError("--seed and --seeds exclude each other", remedy="give --seeds alone")
+    words = [word.strip() for word in seeds.split(",")]
+    if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
+        raise ConfigError(
+            "not seeds", expected="different whole numbers by comma, e.g. 0,1,2", got=seeds
+        )
+    return [int(word) for word in words]
+
+
+def _for_seeds(run: Any, folder: Path, seeds: list[int]) -> dict[Path, Any]:
+    """The run by its folder, or one for each seed; they divide the data in the same way."""
+    from vaekit.spec import replace_at
+
+    if not seeds:
+        return {folder: run}
+    return {
+        folder.with_name(f"{folder.name}-seed{seed}"): replace_at(
+            run, "composition.training.seed", seed
+        )
+        for seed in seeds
+    }
 
 
 def _start(run: Any, folder: Path, prepared: Any, processes: Processes, tensorboard: bool) -> None:

@@ -1,7 +1,6 @@
 """What to measure of a model: likelihoods, rate and distortion, reconstructions, codes."""
 
 from vaekit.metrics.evaluate import (
-    KEYS,
     blank_metrics,
     evaluate_model,
     put_accuracy,
@@ -15,6 +14,7 @@ from vaekit.metrics.likelihood import (
     mean_and_error,
     score,
 )
+from vaekit.metrics.measures import KEYS, MEASURES, Measure
 from vaekit.metrics.probes import knn_accuracy
 from vaekit.metrics.rate_distortion import (
     RateDistortion,
@@ -28,8 +28,10 @@ from vaekit.metrics.scored import Batch, Batches, Scorable
 
 __all__ = [
     "KEYS",
+    "MEASURES",
     "Batch",
     "Batches",
+    "Measure",
     "RateDistortion",
     "Scorable",
     "Scores",

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vaekit.errors import ConfigError, DataError
 from vaekit.metrics.likelihood import Scores, mean_and_error, score
+from vaekit.metrics.measures import KEYS
 from vaekit.metrics.probes import knn_accuracy
 from vaekit.metrics.rate_distortion import active_units, posterior_means
 from vaekit.metrics.reconstruction import squared_error
@@ -24,25 +25,7 @@ from vaekit.metrics.scored import (
     why_no_density,
 )
 
-__all__ = ["KEYS", "blank_metrics", "evaluate_model", "put_accuracy", "put_mean"]
-
-KEYS = (
-    "n",
-    "samples",
-    "elbo",
-    "elbo_error",
-    "log_marginal",
-    "log_marginal_error",
-    "rate",
-    "rate_error",
-    "distortion",
-    "distortion_error",
-    "active_units",
-    "mse",
-    "mse_error",
-    "knn_accuracy",
-)
-"""Keys of every table of metrics, models' and baselines' alike; ``notes`` comes last."""
+__all__ = ["blank_metrics", "evaluate_model", "put_accuracy", "put_mean"]
 
 
 def evaluate_model(
@@ -65,9 +48,10 @@ def evaluate_model(
         train: Labelled training rows; with them the 5-NN accuracy of the codes is measured.
 
     Returns:
-        The keys :data:`KEYS`, in nats per row where they are nats, and ``notes``, sentences about
-        what is missing or needs care. A key is None where it is undefined. ``mse`` compares x with
-        E[x|z] at the posterior mean, in model units. ``*_error`` are standard errors over rows.
+        The keys :data:`vaekit.metrics.KEYS`, in nats per row where they are nats, and ``notes``,
+        sentences about what is missing or needs care. A key is None where it is undefined. ``mse``
+        compares x with E[x|z] at the posterior mean, in model units. ``*_error`` are standard
+        errors over rows.
 
     Raises:
         DataError: If there are no rows.

@@ -8,11 +8,13 @@ from vaekit.plots.latent import latent_grid, latent_scatter, traversals
 from vaekit.plots.metric import Metric
 from vaekit.plots.save import save, to_png
 from vaekit.plots.tables import marginals, profile
+from vaekit.plots.whiskers import dots_and_whiskers
 
 __all__ = [
     "Metric",
     "comparison",
     "curve",
+    "dots_and_whiskers",
     "explained_variance",
     "image_grid",
     "kl_per_dimension",

@@ -130,7 +130,7 @@ def _bars(ax: Axes, metric: Metric, lines: int) -> None:
     at = np.arange(len(methods))
     title = f"{metric.name} ({metric.unit})" if metric.unit else metric.name
     bare(dress(ax, title=title, grid="none"))
-    ax.set_title(f"{metric.better} is better", loc="right", fontsize=NOTE, color=MUTED, pad=8)
+    ax.set_title(metric.direction, loc="right", fontsize=NOTE, color=MUTED, pad=8)
     ax.barh(at, values, height=0.66, color=colours)
     ax.set_yticks(at, methods)
     ax.tick_params(axis="y", length=0, labelsize=LABEL, labelcolor=INK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from vaekit.errors import ConfigError, DataError, did_you_mean
@@ -18,7 +18,9 @@ FIELDS = ("name", "unit", "better")
 class Metric:
     """A quantity, its unit, which way is better, and its value for each method, ours first.
 
-    A value of None says that the method has none. As a plain mapping it is
+    A value of None says that the method has none. ``better`` is None where neither way is.
+    ``errors`` are standard errors of the values that have one, ``each`` the single values whose
+    means they are. As a plain mapping it is
     ``{"name": "ELBO", "VAE": -144.3, "PCA": None, "unit": "nats", "better": "higher"}``: every
     key other than ``name``, ``unit`` and ``better`` is a method.
 
@@ -34,10 +36,12 @@ class Metric:
     name: str
     values: Mapping[str, float | None]
     unit: str = ""
-    better: Literal["higher", "lower"] = "higher"
+    better: Literal["higher", "lower"] | None = "higher"
+    errors: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+    each: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.better not in ("higher", "lower"):
+        if self.better not in ("higher", "lower", None):
             raise ConfigError(
                 "no such direction",
                 got=repr(self.better),
@@ -50,15 +54,20 @@ class Metric:
             _check_value(value, where=f"{self.name}.{method}")
 
     @property
+    def direction(self) -> str:
+        """Which way is better, in words; empty where neither is."""
+        return f"{self.better} is better" if self.better else ""
+
+    @property
     def ours(self) -> str:
         """The method that is compared with the others: the first."""
         return next(iter(self.values))
 
     @property
     def best(self) -> str | None:
-        """The method with the best value; None when fewer than two have one, or the best tie."""
+        """The method with the best value; None when fewer than two have one, or none is best."""
         known = {m: v for m, v in self.values.items() if v is not None}
-        if len(known) < 2:
+        if len(known) < 2 or self.better is None:
             return None
         top = (max if self.better == "higher" else min)(known.values())
         winners = [m for m, v in known.items() if v == top]

@@ -7,7 +7,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-__all__ = ["log_axis", "number", "power_of_ten"]
+__all__ = ["log_axis", "measured", "number", "power_of_ten"]
 
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -32,6 +32,21 @@ def number(value: float | None, digits: int = 4) -> str:
     text = f"{value:.{digits}g}"
     mantissa, e, exponent = text.partition("e")
     return (mantissa + (f"e{int(exponent)}" if e else "")).replace("-", "−")
+
+
+def measured(value: float | None, error: float | None) -> str:
+    """A number with its standard error, both to the second digit of the error.
+
+    Example:
+        >>> measured(-144.3127, 0.2134), measured(0.03781, 0.00012), measured(0.5, None)
+        ('−144.31 ± 0.21', '0.03781 ± 0.00012', '0.5')
+    """
+    if value is None or not error:
+        return number(value) + (" ± 0" if error == 0 else "")
+    places = 1 - int(f"{error:.1e}".partition("e")[2])
+    if not -4 <= places <= 8:
+        return f"{number(value)} ± {number(error, 2)}"
+    return f"{value:,.{max(places, 0)}f} ± {error:,.{max(places, 0)}f}".replace("-", "−")
 
 
 def power_of_ten(value: float) -> str:

@@ -1,8 +1,23 @@
-"""One self-contained HTML page about a run."""
+"""Self-contained HTML pages: about a run, and about a comparison."""
 
 from vaekit.plots.metric import Metric
+from vaekit.report.comparison_report import (
+    comparison_table,
+    comparison_text,
+    report_comparison,
+)
 from vaekit.report.page import build_report
 from vaekit.report.run_report import report_run
-from vaekit.report.tables import Table
+from vaekit.report.tables import Measured, Table, markdown
 
-__all__ = ["Metric", "Table", "build_report", "report_run"]
+__all__ = [
+    "Measured",
+    "Metric",
+    "Table",
+    "build_report",
+    "comparison_table",
+    "comparison_text",
+    "markdown",
+    "report_comparison",
+    "report_run",
+]

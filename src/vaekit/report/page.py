@@ -31,6 +31,7 @@ def build_report(  # noqa: PLR0913
     warnings: Sequence[str] = (),
     commands: Sequence[str] = (),
     tables: Iterable[Table] = (),
+    notes: Sequence[str] = (),
 ) -> Path:
     """Write a report that opens anywhere: images inside, no scripts, no requests.
 
@@ -48,6 +49,7 @@ def build_report(  # noqa: PLR0913
         warnings: What the reader must know before trusting the numbers.
         commands: How to make this run again, or use it.
         tables: More tables.
+        notes: Remarks about the numbers.
 
     Returns:
         The path written.
@@ -73,6 +75,7 @@ def build_report(  # noqa: PLR0913
             _section("Pictures", [gallery(shown)]),
             _section("Comparison", [metrics_table(rows)] if rows else []),
             join(_section(t.title, [table(t)]) for t in tables),
+            _section("Remarks", [_items(notes)]),
             _section("Commands", [_commands(commands)]),
             _facts(facts or {}),
         ]
@@ -103,8 +106,12 @@ def _warnings(warnings: Sequence[str]) -> Html:
     if not warnings:
         return Html("")
     heading = element("h2", text("Warning" if len(warnings) == 1 else f"{len(warnings)} warnings"))
-    items = join(element("li", text(warning)) for warning in warnings)
-    return element("section", heading, element("ul", items), class_="warnings", role="note")
+    return element("section", heading, _items(warnings), class_="warnings", role="note")
+
+
+def _items(sentences: Sequence[str]) -> Html:
+    items = join(element("li", text(sentence)) for sentence in sentences)
+    return element("ul", items) if sentences else Html("")
 
 
 def _cards(metrics: Sequence[Metric]) -> Html:
@@ -118,13 +125,12 @@ def _card(metric: Metric) -> Html:
     value = metric.values[metric.ours]
     unit = element("span", text(metric.unit), class_="unit") if metric.unit else Html("")
     others = [(m, v) for m, v in metric.values.items() if m != metric.ours and v is not None]
-    best = f"{metric.better} is better"
-    beside = ", ".join(f"{method} {number(v)}" for method, v in others) or best
+    beside = ", ".join(f"{method} {number(v)}" for method, v in others) or metric.direction
     return element(
         "div",
         element("div", text(metric.name), class_="name"),
         element("div", text(number(value)), unit, class_="value"),
-        element("div", text(beside), class_="beside", title=best),
+        element("div", text(beside), class_="beside", title=metric.direction or None),
         class_="card won" if metric.best == metric.ours else "card",
     )
 

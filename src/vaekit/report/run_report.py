@@ -11,6 +11,7 @@ from vaekit.artifacts import Artifact, describe, load
 from vaekit.baselines import PCA, PPCA, summarise
 from vaekit.data import Rows
 from vaekit.errors import ConfigError, DataError
+from vaekit.metrics import MEASURES
 from vaekit.plots import Metric
 from vaekit.report.page import build_report
 from vaekit.report.pictures import Scene, draw_pictures
@@ -19,6 +20,7 @@ from vaekit.tasks import Prepared, open_run, prepare_data, sample_of
 __all__ = ["compare_with_pca", "report_run"]
 
 PCA_ROWS = 60_000
+CARDS = ("elbo", "log_marginal", "knn_accuracy", "mse")
 
 
 def report_run(
@@ -93,20 +95,20 @@ def _all(data: Rows) -> Any:
 
 def _rows(metrics: Mapping[str, Any], pca: Mapping[str, Any]) -> list[Metric]:
     """The metrics that were measured, the four headline figures first."""
-    wanted = [
-        ("ELBO", "elbo", "nats", "higher"),
-        (f"log p(x), K = {metrics['samples']}", "log_marginal", "nats", "higher"),
-        ("5-NN accuracy on the codes", "knn_accuracy", "", "higher"),
-        ("Mean squared error", "mse", "", "lower"),
-        ("Rate", "rate", "nats", "lower"),
-        ("Distortion", "distortion", "nats", "lower"),
-        ("Active units", "active_units", "", "higher"),
-    ]
     ours = "VAE" if metrics.get("elbo") is not None else "autoencoder"
     return [
-        Metric(name, {ours: metrics[key], pca["name"]: pca.get(key)}, unit, better)  # type: ignore[arg-type]
-        for name, key, unit, better in wanted
-        if metrics.get(key) is not None
+        Metric(
+            f"{m.name}, K = {metrics['samples']}" if m.key == "log_marginal" else m.name,
+            {ours: metrics[m.key], pca["name"]: pca.get(m.key)},
+            m.unit,
+            m.better,
+            errors={
+                name: table.get(f"{m.key}_error")
+                for name, table in ((ours, metrics), (pca["name"], pca))
+            },
+        )
+        for m in sorted(MEASURES, key=lambda m: m.key not in CARDS)
+        if metrics.get(m.key) is not None
     ]
 
 

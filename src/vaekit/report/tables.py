@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from vaekit.errors import ShapeError
 from vaekit.plots.metric import Metric
-from vaekit.plots.numbers import number
+from vaekit.plots.numbers import measured, number
 from vaekit.report.html import Html, element, join, text
 
-__all__ = ["Table", "facts_list", "metrics_table", "table"]
+__all__ = ["Measured", "Table", "facts_list", "markdown", "metrics_table", "table"]
+
+
+DENSE = 6
+"""Columns above which a table is set closer."""
+
+
+class Measured(NamedTuple):
+    """A cell with a standard error: a value, its error, and whether it is the best of its kind."""
+
+    value: float | None
+    error: float | None = None
+    best: bool = False
+
+    def __str__(self) -> str:
+        return "\N{EN DASH}" if self.value is None else measured(self.value, self.error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +61,35 @@ def table(content: Table) -> Html:
     """An HTML table; numbers are aligned to the right and shortened."""
     rows = [join(_cell(value) for value in row) for row in content.rows]
     first = content.rows[0] if content.rows else [""] * len(content.columns)
-    names = [(n, _is_number(v)) for n, v in zip(content.columns, first, strict=True)]
+    names = [(n, _is_numeric(v)) for n, v in zip(content.columns, first, strict=True)]
     return _table(names, rows, content.caption)
+
+
+def markdown(content: Table) -> str:
+    """The table as Markdown, its caption below; best values are bold.
+
+    Example:
+        >>> print(markdown(Table("", ["model", "ELBO"], [["vae", Measured(-17.1234, 0.021)]])))
+        | model | ELBO |
+        |---|--:|
+        | vae | −17.123 ± 0.021 |
+    """
+    first = content.rows[0] if content.rows else [""] * len(content.columns)
+    lines = [
+        content.columns,
+        ["--:" if _is_numeric(value) else "---" for value in first],
+        *([_markdown_cell(value) for value in row] for row in content.rows),
+    ]
+    grid = [f"| {' | '.join(line)} |" for line in lines]
+    grid[1] = grid[1].replace(" ", "")
+    return "\n".join([*grid, *(["", content.caption] if content.caption else [])])
+
+
+def _markdown_cell(value: object) -> str:
+    if isinstance(value, Measured):
+        return f"**{value}**" if value.best else str(value)
+    shown = number(value) if value is None or _is_number(value) else str(value)
+    return shown.replace("|", "\\|").replace("\n", " ")
 
 
 def metrics_table(metrics: Sequence[Metric]) -> Html:
@@ -64,13 +106,13 @@ def _metric_row(metric: Metric, methods: Sequence[str]) -> Html:
     cells = [
         element(
             "td",
-            text(number(metric.values.get(m))),
+            text(measured(metric.values.get(m), metric.errors.get(m))),
             class_="best num" if metric.best == m else "num",
         )
         for m in methods
     ]
     head = element("th", text(metric.name), unit, scope="row")
-    return join([head, *cells, element("td", text(metric.better), class_="quiet")])
+    return join([head, *cells, element("td", text(metric.better or ""), class_="quiet")])
 
 
 def _table(names: Sequence[tuple[str, bool]], rows: Sequence[Html], caption: str) -> Html:
@@ -78,7 +120,10 @@ def _table(names: Sequence[tuple[str, bool]], rows: Sequence[Html], caption: str
         element("th", text(n), scope="col", class_="num" if right else None) for n, right in names
     )
     body = join(element("tr", row) for row in rows)
-    grid = element("table", element("thead", element("tr", head)), element("tbody", body))
+    dense = "dense" if len(names) > DENSE else None
+    grid = element(
+        "table", element("thead", element("tr", head)), element("tbody", body), class_=dense
+    )
     below = element("p", text(caption), class_="quiet") if caption else Html("")
     return join([element("div", grid, class_="scroll", tabindex=0), below])
 
@@ -87,7 +132,13 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_numeric(value: object) -> bool:
+    return _is_number(value) or isinstance(value, Measured)
+
+
 def _cell(value: object) -> Html:
+    if isinstance(value, Measured):
+        return element("td", text(value), class_="best num" if value.best else "num")
     if value is None or _is_number(value):
         return element("td", text(number(value)), class_="num")
     return element("td", text(value))

@@ -1,5 +1,6 @@
 """Jobs done end to end: a run from raw data to a saved, measured model."""
 
+from vaekit.tasks.comparison import compare_runs
 from vaekit.tasks.composition import Composition, Hint, Recipe
 from vaekit.tasks.representation import ModelRepresentation
 from vaekit.tasks.run import (
@@ -23,6 +24,7 @@ __all__ = [
     "Recipe",
     "Run",
     "build_model",
+    "compare_runs",
     "evaluate_run",
     "hint_for",
     "open_run",

@@ -1,9 +1,13 @@
 """Runs and baselines on the same rows."""
 
+import json
 import math
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from vaekit.baselines import PCA, PPCA
 from vaekit.data import load as load_data
@@ -13,7 +17,7 @@ from vaekit.models import FlatVAE, LinearVAE
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO
 from vaekit.tasks import Composition, DataSpec, Run, prepare_data, start_run
-from vaekit.tasks.comparison import baseline_row, compare_runs
+from vaekit.tasks.comparison import _common_name, baseline_row, compare_runs
 from vaekit.training import Training
 
 BASELINES = (
@@ -28,8 +32,8 @@ BASELINES = (
 MODEL = FlatVAE(latent_dim=2, encoder=MLP(hidden=(8,)), likelihood=Gaussian(scale=1.0))
 
 
-def start(folder, data=None, model=MODEL):
-    run = Run(data or DataSpec(), Composition(model, ELBO(), Training(epochs=2)))
+def start(folder, data=None, model=MODEL, seed=0):
+    run = Run(data or DataSpec(), Composition(model, ELBO(), Training(epochs=2, seed=seed)))
     start_run(run, folder)
     return folder
 
@@ -122,5 +126,80 @@ def test_a_dimension_that_a_baseline_cannot_have(tmp_path):
     folder = start(
         tmp_path / "run", DataSpec(source=str(tmp_path / "d.npz")), MODEL.replace(latent_dim=5)
     )
-    with pytest.raises(ConfigError, match="latent_dim at most 3"):
-        compare_runs([folder], ["pca"], samples=2)
+    run, pca, autoencoder = compare_runs([folder], ["pca", "autoencoder"], samples=2)
+    assert "not fitted: PCA cannot have that many components" in pca["notes"][0]
+    assert "latent_dim at most 3" in pca["notes"][0]
+    assert all(pca[key] is None for key in ("mse", "elbo", "knn_accuracy", "likelihood"))
+    assert pca["n"] == run["n"]
+    assert autoencoder["mse"] > 0
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory):
+    """Three seeds of one run."""
+    root = tmp_path_factory.mktemp("seeds")
+    return [start(root / f"small-seed{seed}", seed=seed) for seed in (0, 1, 2)]
+
+
+def test_seeds_share_a_row_with_their_mean_and_standard_error(runs, seeded):
+    alone = [compare_runs([folder], [], samples=5)[0] for folder in seeded]
+    rows = compare_runs([seeded[0], runs[1], *seeded[1:]], [], samples=5)
+    assert [row["name"] for row in rows] == ["small", "linear"]
+    assert [row["seeds"] for row in rows] == [[0, 1, 2], [0]]
+    assert [row["over"] for row in rows] == ["seeds", "rows"]
+    for key in ("elbo", "mse", "knn_accuracy"):
+        values = np.array([row[key] for row in alone])
+        assert rows[0][key] == pytest.approx(values.mean(), rel=1e-6)
+        assert rows[0][f"{key}_error"] == pytest.approx(scipy.stats.sem(values), rel=1e-5)
+        assert [table[key] for table in rows[0]["each"]] == list(values)
+    assert [table["seed"] for table in rows[0]["each"]] == [0, 1, 2]
+    single = rows[1]["each"][0]
+    assert rows[1]["elbo_error"] == single["elbo_error"]  # over rows
+    json.dumps(rows, allow_nan=False)
+
+
+def test_a_run_named_twice_or_by_a_link_counts_once(seeded, tmp_path):
+    link = tmp_path / "latest"
+    link.symlink_to(seeded[0], target_is_directory=True)
+    (row,) = compare_runs([link, seeded[0], seeded[0]], [], samples=2)
+    assert row["name"] == "small-seed0"
+    assert row["seeds"] == [0]
+
+
+def test_a_copy_of_a_run_is_no_other_seed(seeded, tmp_path):
+    copy = tmp_path / seeded[0].name
+    shutil.copytree(seeded[0], copy)
+    rows = compare_runs([*seeded[:2], copy], [], samples=2)
+    assert [row["seeds"] for row in rows] == [[0, 1], [0]]
+    rows = compare_runs([seeded[0], copy], [], samples=2)
+    assert [row["name"] for row in rows] == [str(seeded[0]), str(copy)]
+
+
+@pytest.mark.parametrize(
+    ("names", "common"),
+    [
+        (["vae-seed0", "vae-seed1"], "vae"),
+        (["vae-seed10", "vae-seed12"], "vae"),
+        (["vae_0", "vae_1"], "vae"),
+        (["seed0", "seed1"], "seed0"),
+        (["a-seed3"], "a-seed3"),
+    ],
+)
+def test_a_group_has_what_its_names_have_in_common(names, common):
+    assert _common_name([Path(name) for name in names]) == common
+
+
+def test_random_baselines_are_fitted_for_several_seeds(runs):
+    run = Run(DataSpec(), Composition(MODEL, ELBO(), Training(epochs=1, seed=4)))
+    prepared = prepare_data(run.data)
+    row = baseline_row("autoencoder", run, prepared, seeds=2)
+    assert row["seeds"] == [4, 5]
+    assert row["over"] == "seeds"
+    errors = [table["mse"] for table in row["each"]]
+    assert errors[0] != errors[1]
+    assert row["mse"] == pytest.approx(np.mean(errors))
+    assert row["mse_error"] == pytest.approx(scipy.stats.sem(errors), rel=1e-6)
+    exact = baseline_row("ppca", run, prepared, seeds=2)
+    assert exact["seeds"] == []
+    assert exact["over"] == "rows"
+    assert exact["likelihood"] == "gaussian"

@@ -1,0 +1,54 @@
+"""What is measured of a model: keys, names, units, and which way is better."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+__all__ = ["KEYS", "MEASURES", "Measure"]
+
+
+class Measure(NamedTuple):
+    """One quantity of a table of metrics.
+
+    Attributes:
+        key: Its key in the table.
+        name: What people read.
+        unit: Of its value.
+        better: Which way is better, or None where neither is.
+        error: Whether the table holds a standard error over rows beside it, ``{key}_error``.
+    """
+
+    key: str
+    name: str
+    unit: str = ""
+    better: Literal["higher", "lower"] | None = None
+    error: bool = False
+
+    @property
+    def title(self) -> str:
+        """The name with its unit.
+
+        Example:
+            >>> Measure("rate", "rate", "nats").title
+            'rate (nats)'
+        """
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+MEASURES = (
+    Measure("elbo", "ELBO", "nats", "higher", error=True),
+    Measure("log_marginal", "log p(x)", "nats", "higher", error=True),
+    Measure("rate", "Rate", "nats", error=True),
+    Measure("distortion", "Distortion", "nats", "lower", error=True),
+    Measure("active_units", "Active units"),
+    Measure("mse", "Mean squared error", "", "lower", error=True),
+    Measure("knn_accuracy", "5-NN accuracy of the codes", "", "higher"),
+)
+"""All that tables, reports, comparisons and tuning know of the metrics: add a metric here."""
+
+KEYS = (
+    "n",
+    "samples",
+    *(key for m in MEASURES for key in ((m.key, f"{m.key}_error") if m.error else (m.key,))),
+)
+"""Keys of every table of metrics, models' and baselines' alike; ``notes`` comes last."""

@@ -1,0 +1,88 @@
+"""The table and the page of a comparison."""
+
+import json
+
+import pytest
+
+from vaekit.metrics import MEASURES, blank_metrics
+from vaekit.report import Measured, comparison_table, comparison_text, report_comparison
+
+
+def row(name, *, likelihood="gaussian", each=(), is_run=True, notes=(), **values):
+    given = blank_metrics(5) | values | {"notes": list(notes)}
+    over = "seeds" if len(each) > 1 else "rows"
+    facts = {"name": name, "seeds": list(range(len(each))), "over": over, "is_run": is_run}
+    tables = [given | table for table in each] or [given]
+    return {**given, **facts, "likelihood": likelihood, "each": tables}
+
+
+ROWS = [
+    row(
+        "vae",
+        elbo=-3.0,
+        elbo_error=0.25,
+        log_marginal=-2.5,
+        mse=0.2,
+        each=[{"elbo": -3.25, "mse": 0.1}, {"elbo": -2.75, "mse": 0.3}],
+    ),
+    row("flat", elbo=-4.0, elbo_error=0.5, log_marginal=-3.5, mse=0.1),
+    row("p|ca", is_run=False, likelihood=None, mse=0.3, notes=["no likelihoods"]),
+]
+
+
+def test_columns_are_the_metrics_that_any_row_has():
+    table = comparison_table(ROWS)
+    titles = {measure.key: measure.title for measure in MEASURES}
+    assert [column.partition("\N{NO-BREAK SPACE}")[0] for column in table.columns] == [
+        "model",
+        "± over",
+        *(titles[key] for key in ("elbo", "log_marginal", "mse")),
+    ]
+    assert [line[:2] for line in table.rows] == [
+        ["vae", "2 seeds"],
+        ["flat", "rows"],
+        ["p|ca", "rows"],
+    ]
+    assert [line[2] for line in table.rows] == [
+        Measured(-3.0, 0.25, best=True),
+        Measured(-4.0, 0.5),
+        Measured(None),
+    ]
+    assert [line[4].best for line in table.rows] == [False, True, False]
+
+
+def test_nats_of_different_likelihoods_have_no_best():
+    rows = [ROWS[0], row("b", likelihood="bernoulli", elbo=-1.0, log_marginal=-1.0, mse=0.1)]
+    table = comparison_table(rows)
+    assert [line[2].best for line in table.rows] == [False, False]
+    assert [line[4].best for line in table.rows] == [False, True]
+    assert "nats of different likelihoods (bernoulli, gaussian)" in comparison_text(rows)
+    assert "different likelihoods" not in comparison_text(ROWS)
+
+
+def test_markdown():
+    lines = comparison_text(ROWS).splitlines()
+    assert lines[1] == "|---|---|--:|--:|--:|"
+    assert lines[2] == "| vae | 2 seeds | **−3.00 ± 0.25** | **−2.5** | 0.2 |"
+    assert lines[4] == "| p\\|ca | rows | \N{EN DASH} | \N{EN DASH} | 0.3 |"
+    assert lines[-1] == "- p|ca: no likelihoods"
+
+
+def test_files(tmp_path):
+    page = report_comparison(ROWS, tmp_path / "new", command="vaekit compare a b")
+    text = page.read_text()
+    assert "2 models and 1 baselines on 5 held-out rows" in text
+    assert '<td class="best num">−3.00 ± 0.25</td>' in text
+    assert "p|ca: no likelihoods" in text
+    assert "vaekit compare a b" in text
+    assert json.loads((page.parent / "comparison.json").read_text())["rows"] == ROWS
+    assert (page.parent / "comparison.md").read_text() == comparison_text(ROWS) + "\n"
+    assert (page.parent / "comparison.png").read_bytes()[1:4] == b"PNG"
+
+
+@pytest.mark.parametrize(("rows", "word"), [(7, "dense"), (1, None)])
+def test_many_columns_are_set_closer(rows, word):
+    from vaekit.report.tables import Table, table
+
+    html = table(Table("t", [f"c{i}" for i in range(rows)], [list(range(rows))]))
+    assert ('class="dense"' in html) == (word is not None)
