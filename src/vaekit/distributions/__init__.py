@@ -13,6 +13,7 @@ from vaekit.distributions.density import (
     widen,
 )
 from vaekit.distributions.discretised_logistic import DiscretisedLogistic
+from vaekit.distributions.flow import Flow, FlowChain, FlowDensity
 from vaekit.distributions.laplace import Laplace
 from vaekit.distributions.noise import (
     Source,
@@ -33,6 +34,9 @@ __all__ = [
     "Delta",
     "Density",
     "DiscretisedLogistic",
+    "Flow",
+    "FlowChain",
+    "FlowDensity",
     "JointDensity",
     "Laplace",
     "Normal",

@@ -1,5 +1,7 @@
 """Priors p(z) and posteriors q(z|x)."""
 
+from vaekit.latents.flow_posterior import FlowPosterior
+from vaekit.latents.iaf import IAF, IAFPosterior
 from vaekit.latents.posterior import (
     Diagonal,
     DiagonalPosterior,
@@ -18,12 +20,15 @@ from vaekit.latents.prior import (
 )
 
 __all__ = [
+    "IAF",
     "ConditionalNormal",
     "ConditionalNormalPrior",
     "Diagonal",
     "DiagonalPosterior",
+    "FlowPosterior",
     "Full",
     "FullPosterior",
+    "IAFPosterior",
     "Point",
     "PointPosterior",
     "Posterior",

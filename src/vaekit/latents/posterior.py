@@ -25,9 +25,9 @@ __all__ = [
 LOG_SCALE_LIMIT = 10.0
 
 
-def _bounded(log_scale: Tensor) -> Tensor:
-    """A smooth bound: scales stay within e^±10, so that no early step can overflow."""
-    return LOG_SCALE_LIMIT * torch.tanh(log_scale / LOG_SCALE_LIMIT)
+def bounded(log_scale: Tensor, limit: float = LOG_SCALE_LIMIT) -> Tensor:
+    """A smooth bound: scales stay within e^±limit, so that no early step can overflow."""
+    return limit * torch.tanh(log_scale / limit)
 
 
 class Posterior(nn.Module):
@@ -91,7 +91,7 @@ class DiagonalPosterior(Posterior):
     def forward(self, h: Tensor, context: Tensor | None = None) -> Normal:
         """N(loc, scale²) with batch shape (B,)."""
         loc, log_scale = self.parameters_of(h).chunk(2, dim=-1)
-        return Normal.from_log_scale(loc, _bounded(log_scale))
+        return Normal.from_log_scale(loc, bounded(log_scale))
 
 
 class Full(Spec, kind="posterior/full"):

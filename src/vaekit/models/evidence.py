@@ -77,16 +77,19 @@ class Node:
         if self._kl_elements is None:
             closed_form = self.q.kl_elements(self.p)
             if closed_form is not None:
-                one = self.value.shape[0] == 1 and closed_form.dim() + 1 == self.value.dim()
-                self._kl_elements = (
-                    closed_form.unsqueeze(0) if one else closed_form.expand(self.value.shape)
-                )
+                self._kl_elements = self._for_every_sample(closed_form)
             elif self._has_terms:
                 log_q = self.q.log_prob_elements(self.value)
                 self._kl_elements = log_q - self.p.log_prob_elements(self.value)
             else:
                 self._kl_elements = (self.log_q - self.log_p).unsqueeze(-1)
         return self._kl_elements
+
+    def _for_every_sample(self, kl: Tensor) -> Tensor:
+        """A closed form of shape (B, …) or (K, B, …) as (K, B, …)."""
+        batch_dims = kl.dim() - (1 if isinstance(self.q, JointDensity) else self.q.event_dims)
+        terms = kl.shape[batch_dims:]
+        return kl.expand(*self.value.shape[:2], *terms)
 
     @property
     def _has_terms(self) -> bool:

@@ -2,6 +2,7 @@
 
 from vaekit.networks.conv import Conv
 from vaekit.networks.default import default_network
+from vaekit.networks.made import MADE
 from vaekit.networks.mlp import ACTIVATIONS, MLP, dense_stack
 from vaekit.networks.network import (
     NetworkSpec,
@@ -14,6 +15,7 @@ from vaekit.networks.resnet import ResNet
 
 __all__ = [
     "ACTIVATIONS",
+    "MADE",
     "MLP",
     "Conv",
     "NetworkSpec",

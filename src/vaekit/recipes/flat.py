@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vaekit.errors import ConfigError
-from vaekit.latents import ConditionalNormal, Full, Point
+from vaekit.latents import IAF, ConditionalNormal, Full, Point
 from vaekit.likelihoods import Gaussian
 from vaekit.models import FlatVAE, LinearVAE
 from vaekit.networks import MLP
@@ -56,6 +56,12 @@ def free_bits_vae(hint: Hint) -> Composition:
 def full_covariance_vae(hint: Hint) -> Composition:
     """A posterior with full covariance, for codes that are correlated given x."""
     return Composition(flat(hint, posterior=Full()))
+
+
+@recipe("iaf-vae", paper="Kingma et al. 2016, arXiv:1606.04934")
+def iaf_vae(hint: Hint) -> Composition:
+    """A posterior of any shape: a normal behind four inverse autoregressive steps."""
+    return Composition(flat(hint, posterior=IAF(steps=4)))
 
 
 @recipe("conditional-vae", paper="Sohn, Lee & Yan 2015 (NeurIPS)")

@@ -13,6 +13,7 @@ from vaekit.distributions import (
     Normal,
     StandardNormal,
     TriangularNormal,
+    register_kl,
 )
 from vaekit.errors import ConfigError
 from vaekit.models import Evidence, Node
@@ -289,6 +290,19 @@ def test_a_density_without_terms_has_one_term(side):
     assert node.kl_elements.shape == (3, 4, 1)
     close(node.kl, expected.kl)
     close(node.log_p - node.log_q, expected.log_p - expected.log_q)
+
+
+@register_kl(Whole, Normal)
+def _(q, p):
+    return q.inner.kl_elements(p).sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_a_closed_form_without_terms_is_counted_once(samples):
+    q, p = normal(4, 2), normal(4, 2)
+    node = Node(q.rsample((samples,)), Whole(q), p)
+    assert node.kl_elements.shape == (samples, 4, 1)
+    close(node.kl, Node(node.z, q, p).kl)
 
 
 def test_a_carried_log_q_is_used_and_not_recomputed():

@@ -6,7 +6,7 @@ from torch import nn
 
 from vaekit.data import Batch
 from vaekit.errors import ConfigError
-from vaekit.latents import Full
+from vaekit.latents import IAF, Full
 from vaekit.likelihoods import Bernoulli, Gaussian
 from vaekit.models import FlatVAE
 from vaekit.networks import MLP, Conv
@@ -62,6 +62,7 @@ CASES = {
     "bernoulli, schedule": ({"likelihood": Bernoulli()}, ELBO(beta=Linear()), (6,), 0),
     "optimal sigma": ({"likelihood": Gaussian(scale="optimal")}, ELBO(samples=3), (6,), 0),
     "full posterior, free bits": ({"posterior": Full()}, ELBO(free_bits=0.2), (6,), 0),
+    "a flow": ({"posterior": IAF(steps=2, hidden=(4,))}, ELBO(samples=2), (6,), 0),
     "context": ({}, ELBO(), (6,), 2),
     "contraction": ({}, Autoencoding(contraction=0.1), (6,), 0),
     "images": ({"encoder": Conv(channels=(4, 4))}, ELBO(), (1, 8, 8), 0),
