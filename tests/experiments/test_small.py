@@ -25,6 +25,7 @@ PAGES = {
         {"sweep", "weights"},
     ),
     "pca_equivalence": ({"explained_variance"}, {"comparison"}),
+    "collapse": ({"deep", "scale"}, {"deep", "scale"}),
 }
 
 
@@ -55,9 +56,13 @@ def test_tables_and_pictures(made):
 
 def test_values(made):
     name, _, results = made
-    {"mnist_2d": check_mnist, "kl_weight": check_weights, "pca_equivalence": check_pca}[name](
-        results
-    )
+    checks = {
+        "mnist_2d": check_mnist,
+        "kl_weight": check_weights,
+        "pca_equivalence": check_pca,
+        "collapse": check_collapse,
+    }
+    checks[name](results)
 
 
 def check_mnist(results):
@@ -90,6 +95,16 @@ def check_pca(results):
         assert 0 <= row["difference"] < 0.05
         assert row["mse, PCA"] <= row["mse, autoencoder"] < 1.03 * row["mse, PCA"]
         assert row["log p(x), linear VAE"] <= row["log p(x), probabilistic PCA"]
+
+
+def check_collapse(results):
+    deep = {row["remedy"]: row for row in results["deep"]}
+    assert len(deep) == 6
+    for row in [*deep.values(), *results["scale"]]:
+        assert row["bound"] == pytest.approx(-row["distortion"] - row["rate"])
+    assert deep["free bits: 25 nats in all"]["rate"] > deep["plain"]["rate"]
+    optimal = results["scale"][-1]
+    assert all(optimal["bound"] > row["bound"] for row in results["scale"][:-1])
 
 
 @pytest.mark.parametrize("name", PAGES)
