@@ -3,6 +3,7 @@
 from vaekit.distributions.bernoulli import Bernoulli
 from vaekit.distributions.categorical import Categorical
 from vaekit.distributions.continuous_bernoulli import ContinuousBernoulli
+from vaekit.distributions.counts import NegativeBinomial, Poisson
 from vaekit.distributions.delta import Delta
 from vaekit.distributions.density import (
     Density,
@@ -26,6 +27,7 @@ from vaekit.distributions.noise import (
 )
 from vaekit.distributions.normal import Normal, StandardNormal, TriangularNormal
 from vaekit.distributions.sharing import batch_mean, sharing
+from vaekit.distributions.student_t import StudentT
 
 __all__ = [
     "Bernoulli",
@@ -39,9 +41,12 @@ __all__ = [
     "FlowDensity",
     "JointDensity",
     "Laplace",
+    "NegativeBinomial",
     "Normal",
+    "Poisson",
     "Source",
     "StandardNormal",
+    "StudentT",
     "TriangularNormal",
     "batch_mean",
     "drawing_from",

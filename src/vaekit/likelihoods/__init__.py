@@ -6,6 +6,7 @@ from vaekit.likelihoods.continuous_bernoulli import (
     ContinuousBernoulli,
     ContinuousBernoulliLikelihood,
 )
+from vaekit.likelihoods.cost import Cost, CostLikelihood, Perceptual, PerceptualCost
 from vaekit.likelihoods.discretised_logistic import (
     DiscretisedLogistic,
     DiscretisedLogisticLikelihood,
@@ -13,7 +14,10 @@ from vaekit.likelihoods.discretised_logistic import (
 from vaekit.likelihoods.gaussian import Gaussian, GaussianLikelihood
 from vaekit.likelihoods.laplace import Laplace, LaplaceLikelihood
 from vaekit.likelihoods.likelihood import Likelihood
+from vaekit.likelihoods.negative_binomial import NegativeBinomial, NegativeBinomialLikelihood
+from vaekit.likelihoods.poisson import CountLikelihood, Poisson, PoissonLikelihood
 from vaekit.likelihoods.scaled import ScaledLikelihood
+from vaekit.likelihoods.student_t import StudentT, StudentTLikelihood
 
 __all__ = [
     "Bernoulli",
@@ -22,6 +26,9 @@ __all__ = [
     "CategoricalLikelihood",
     "ContinuousBernoulli",
     "ContinuousBernoulliLikelihood",
+    "Cost",
+    "CostLikelihood",
+    "CountLikelihood",
     "DiscretisedLogistic",
     "DiscretisedLogisticLikelihood",
     "Gaussian",
@@ -29,5 +36,13 @@ __all__ = [
     "Laplace",
     "LaplaceLikelihood",
     "Likelihood",
+    "NegativeBinomial",
+    "NegativeBinomialLikelihood",
+    "Perceptual",
+    "PerceptualCost",
+    "Poisson",
+    "PoissonLikelihood",
     "ScaledLikelihood",
+    "StudentT",
+    "StudentTLikelihood",
 ]

@@ -11,6 +11,9 @@ from vaekit.likelihoods import (
     DiscretisedLogistic,
     Gaussian,
     Laplace,
+    NegativeBinomial,
+    Poisson,
+    StudentT,
 )
 from vaekit.spec import from_json, to_json
 
@@ -22,6 +25,9 @@ EVERY = [
     DiscretisedLogistic(levels=2),
     Gaussian(),
     Laplace(),
+    NegativeBinomial(),
+    Poisson(),
+    StudentT(),
 ]
 kind = pytest.mark.parametrize("spec", EVERY, ids=lambda s: s.kind.partition("/")[2])
 
@@ -98,6 +104,13 @@ def test_categorical_refuses_what_is_no_code(bad):
         likelihood.check(torch.tensor([[bad]]))
 
 
+@pytest.mark.parametrize("bad", [-1.0, 0.5, 1e-3])
+@pytest.mark.parametrize("spec", [Poisson(), NegativeBinomial()], ids=lambda s: s.kind)
+def test_counts_are_whole_and_not_negative(spec, bad):
+    with pytest.raises(DataError, match=rf"expected counts 0, 1, 2, …, got {bad:g}. Give the"):
+        spec.build(event_shape=(1,)).check(torch.tensor([[3.0], [bad]]))
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -105,6 +118,8 @@ def test_categorical_refuses_what_is_no_code(bad):
         (lambda: Gaussian(scale=0.0), r"gaussian\.scale: wrong value"),
         (lambda: Gaussian(floor=0.0), r"gaussian\.floor: out of bounds; expected between"),
         (lambda: Laplace(scale="optimal"), r"laplace\.scale: wrong value; expected .*'shared'"),
+        (lambda: StudentT(df=1.0), r"student-t\.df: wrong value; expected .*'shared'"),
+        (lambda: NegativeBinomial(dispersion=0.0), r"binomial\.dispersion: wrong value"),
         (lambda: Laplace(scale=-1), r"laplace\.scale: wrong value"),
         (lambda: Categorical(categories=1), r"categories: out of bounds; .*between 2 and 65536"),
         (lambda: DiscretisedLogistic(levels=1), r"levels: out of bounds; .*between 2 and 256"),

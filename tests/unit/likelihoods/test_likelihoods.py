@@ -13,6 +13,9 @@ from vaekit.likelihoods import (
     DiscretisedLogistic,
     Gaussian,
     Laplace,
+    NegativeBinomial,
+    Poisson,
+    StudentT,
 )
 
 SCALED = [
@@ -22,6 +25,8 @@ SCALED = [
     Laplace(scale="per-element"),
     DiscretisedLogistic(scale="shared"),
     DiscretisedLogistic(scale="per-element"),
+    StudentT(scale="shared"),
+    StudentT(df=3, scale="per-element"),
 ]
 EVERY = [
     Bernoulli(),
@@ -32,12 +37,18 @@ EVERY = [
     Gaussian(scale=0.3),
     Gaussian(),
     Laplace(scale=0.3),
+    NegativeBinomial(dispersion=0.5),
+    NegativeBinomial(dispersion="shared"),
+    NegativeBinomial(dispersion="per-element"),
+    Poisson(),
+    StudentT(df=3, scale=0.3),
     *SCALED,
 ]
 
 
 def name(spec):
-    return f"{spec.kind.partition('/')[2]}-{getattr(spec, 'scale', '')}"
+    scale = getattr(spec, "scale", getattr(spec, "dispersion", ""))
+    return f"{spec.kind.partition('/')[2]}-{scale}"
 
 
 every = pytest.mark.parametrize("spec", EVERY, ids=name)
@@ -105,6 +116,28 @@ def test_learned_scales_approach_their_floor_smoothly(spec):
             torch.testing.assert_close(
                 log_scale, torch.full_like(log_scale, raw + start), rtol=0, atol=0.02
             )
+
+
+@pytest.mark.parametrize("start", [5.0, 30.0])
+def test_a_shared_number_of_degrees_of_freedom_finds_that_of_the_data(start):
+    """Quantiles of a t with ν = 5 and scale 2 are best described by about that."""
+    x = 2 * torch.as_tensor(scipy.stats.t(5).ppf([(i + 0.5) / 4000 for i in range(4000)]))
+    likelihood = StudentT().build(event_shape=(1,)).double()
+    likelihood.raw_df.data.fill_(start)
+    optimiser = torch.optim.LBFGS(
+        likelihood.parameters(), max_iter=100, line_search_fn="strong_wolfe"
+    )
+
+    def closure():
+        optimiser.zero_grad()
+        nll = -likelihood(torch.zeros(4000, 1).double()).log_prob(x.unsqueeze(-1)).mean()
+        nll.backward()
+        return nll
+
+    optimiser.step(closure)
+    px = likelihood(torch.zeros(1, 1).double())
+    assert px.df.item() == pytest.approx(5, rel=0.03)
+    assert px.log_scale.exp().item() == pytest.approx(2, rel=0.01)
 
 
 @pytest.mark.parametrize("spec", [s for s in SCALED if s.scale == "shared"], ids=name)
