@@ -2,6 +2,7 @@
 
 from vaekit.objectives.autoencoder import Autoencoding
 from vaekit.objectives.elbo import ELBO, mean_kl
+from vaekit.objectives.importance import ImportanceWeighted
 from vaekit.objectives.objective import END, Contest, Loss, Objective, Progress, Side
 from vaekit.objectives.schedules import Cosine, Cyclic, Linear, Schedule, Sigmoid, Steps, value_at
 
@@ -12,6 +13,7 @@ __all__ = [
     "Contest",
     "Cosine",
     "Cyclic",
+    "ImportanceWeighted",
     "Linear",
     "Loss",
     "Objective",

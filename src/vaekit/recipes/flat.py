@@ -7,7 +7,7 @@ from vaekit.latents import IAF, ConditionalNormal, Full, Point
 from vaekit.likelihoods import Gaussian
 from vaekit.models import FlatVAE, LinearVAE
 from vaekit.networks import MLP
-from vaekit.objectives import ELBO, Autoencoding, Cosine, Linear
+from vaekit.objectives import ELBO, Autoencoding, Cosine, ImportanceWeighted, Linear
 from vaekit.recipes.recipe import recipe
 from vaekit.spec import Spec
 from vaekit.tasks.composition import Composition, Hint
@@ -50,6 +50,15 @@ def annealed_vae(hint: Hint) -> Composition:
 def free_bits_vae(hint: Hint) -> Composition:
     """Each latent dimension may carry 0.1 nats at no cost."""
     return Composition(flat(hint), ELBO(free_bits=0.1, per="dimension"))
+
+
+@recipe(
+    "iwae",
+    paper="Burda et al. 2015, arXiv:1509.00519; Tucker et al. 2018, arXiv:1810.04152",
+)
+def iwae(hint: Hint) -> Composition:
+    """The importance-weighted bound of five codes, with doubly reparametrised gradients."""
+    return Composition(flat(hint), ImportanceWeighted(samples=5, gradient="dreg"))
 
 
 @recipe("full-covariance-vae", paper="Kingma & Welling 2019, arXiv:1906.02691")
