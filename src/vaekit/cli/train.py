@@ -27,8 +27,8 @@ def train(  # noqa: PLR0913  one parameter per option
     data: Annotated[
         str | None,
         typer.Argument(
-            help="digits, FILE.npz, FILE.csv, FILE.parquet, IDX files, a folder of images, "
-            "or openml:NAME."
+            help="digits, shapes, FILE.npz, FILE.csv, FILE.parquet, IDX files, a folder of "
+            "images, or openml:NAME."
         ),
     ] = None,
     recipe: Annotated[str, typer.Option(help="A named variant; see: vaekit recipes.")] = RECIPE,

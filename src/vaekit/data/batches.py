@@ -125,6 +125,7 @@ class TensorData:
         x: Stored rows as ``codec.encode`` gave them.
         y: Label codes, int64 ``(n,)``.
         c: Stored context as ``codec.encode_context`` gave it.
+        factors: Generative factors, where they are known, int64 ``(n, F)``; no batch holds them.
 
     Example:
         >>> raw = RawData(np.arange(10.0).reshape(5, 2))
@@ -133,16 +134,22 @@ class TensorData:
         [2, 2, 1]
     """
 
-    __slots__ = ("c", "codec", "x", "y")
+    __slots__ = ("c", "codec", "factors", "x", "y")
 
     def __init__(
-        self, codec: DataCodec, x: Tensor, y: Tensor | None = None, c: Tensor | None = None
+        self,
+        codec: DataCodec,
+        x: Tensor,
+        y: Tensor | None = None,
+        c: Tensor | None = None,
+        factors: Tensor | None = None,
     ) -> None:
         self.codec = codec
         self.x = x
         self.y = y
         self.c = c
-        for name in ("y", "c"):
+        self.factors = factors
+        for name in ("y", "c", "factors"):
             value = getattr(self, name)
             if value is not None and len(value) != len(x):
                 raise DataError(
@@ -152,7 +159,9 @@ class TensorData:
     @classmethod
     def of(cls, raw: RawData, codec: DataCodec) -> TensorData:
         """Encode raw data with a fitted codec."""
-        return cls(codec, codec.encode(raw), codec.encode_labels(raw), codec.encode_context(raw))
+        factors = None if raw.factors is None else torch.from_numpy(raw.factors)
+        labels, context = codec.encode_labels(raw), codec.encode_context(raw)
+        return cls(codec, codec.encode(raw), labels, context, factors)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -185,9 +194,8 @@ class TensorData:
 
     def each(self, pick: Callable[[Tensor], Tensor]) -> TensorData:
         """The same choice made in every stored tensor."""
-        y = None if self.y is None else pick(self.y)
-        c = None if self.c is None else pick(self.c)
-        return TensorData(self.codec, pick(self.x), y, c)
+        others = (None if t is None else pick(t) for t in (self.y, self.c, self.factors))
+        return TensorData(self.codec, pick(self.x), *others)
 
     def as_batch(self, index: Tensor, train: bool) -> Batch:
         """All rows as one batch, in which they have these numbers."""
@@ -277,7 +285,8 @@ def joined(parts: Sequence[TensorData]) -> TensorData:
         values = [getattr(part, name) for part in parts]
         return None if values[0] is None else torch.cat(values)
 
-    return TensorData(first.codec, torch.cat([part.x for part in parts]), all_of("y"), all_of("c"))
+    x = torch.cat([part.x for part in parts])
+    return TensorData(first.codec, x, all_of("y"), all_of("c"), all_of("factors"))
 
 
 def check_size(size: int) -> None:

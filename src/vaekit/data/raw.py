@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -41,6 +42,10 @@ class RawData:
         kind: ``'image'`` or ``'array'``; by default a table for two axes and images for more.
         name: What to call the data in messages.
 
+    Attributes:
+        factors: What the rows were made from, where that is known, int64 ``(n, F)``.
+        factor_names: Names of the factors.
+
     Raises:
         DataError: If there are no rows, row counts differ, axes do not fit the kind, or a value
             is NaN, infinite or not a number.
@@ -53,7 +58,18 @@ class RawData:
         2
     """
 
-    __slots__ = ("columns", "context", "context_columns", "kind", "labels", "name", "split", "x")
+    __slots__ = (
+        "columns",
+        "context",
+        "context_columns",
+        "factor_names",
+        "factors",
+        "kind",
+        "labels",
+        "name",
+        "split",
+        "x",
+    )
 
     x: np.ndarray
     labels: np.ndarray | None
@@ -61,6 +77,8 @@ class RawData:
     split: np.ndarray | None
     columns: tuple[str, ...] | None
     context_columns: tuple[str, ...] | None
+    factors: np.ndarray | None
+    factor_names: tuple[str, ...]
     kind: Kind
     name: str
 
@@ -85,6 +103,7 @@ class RawData:
         self.labels = None if labels is None else clean_labels(labels, where=f"{name} labels")
         self.context = None if context is None else self._clean_context(context)
         self.split = None if split is None else clean_split(split, where=f"{name} split")
+        self.factors, self.factor_names = None, ()
         for field in ("labels", "context", "split"):
             value = getattr(self, field)
             if value is not None:
@@ -115,10 +134,33 @@ class RawData:
                 digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
+    def with_factors(self, factors: Any, names: Sequence[str]) -> RawData:
+        """The same data, whose generative factors are known.
+
+        Args:
+            factors: Whole numbers, one column for each factor, shape ``(n, F)``.
+            names: Names of the factors.
+
+        Raises:
+            DataError: If these are not whole numbers, or rows or names do not fit.
+        """
+        values = np.asarray(factors)
+        if values.ndim != 2 or values.shape[1] != len(names) or values.dtype.kind not in "bui":
+            raise DataError(
+                "not a table of generative factors",
+                expected=f"whole numbers of shape (n, {len(names)})",
+                got=f"shape {values.shape}, dtype {values.dtype}",
+                where=f"{self.name} factors",
+            )
+        require_rows("factors", len(values), len(self), where=self.name)
+        known = copy.copy(self)
+        known.factors, known.factor_names = values.astype(np.int64), tuple(names)
+        return known
+
     def subset(self, index: Any) -> RawData:
         """The rows at ``index`` (numbers or a mask), in that order."""
         index = np.asarray(index)
-        return RawData(
+        part = RawData(
             self.x[index],
             None if self.labels is None else self.labels[index],
             context=None if self.context is None else self.context[index],
@@ -128,6 +170,9 @@ class RawData:
             kind=self.kind,
             name=self.name,
         )
+        if self.factors is None:
+            return part
+        return part.with_factors(self.factors[index], self.factor_names)
 
 
 def _clean_x(

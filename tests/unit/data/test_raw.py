@@ -98,3 +98,27 @@ def test_subset_takes_every_field():
     assert part.context.tolist() == [[1], [3]]
     assert part.split.tolist() == ["test", "validation"]
     assert part.columns == ("u", "v")
+
+
+def test_factors_follow_their_rows():
+    raw = RawData(np.zeros((4, 2)))
+    assert (raw.factors, raw.factor_names) == (None, ())
+    known = raw.with_factors([[0, 5], [1, 6], [2, 7], [3, 8]], ("size", "place"))
+    part = known.subset([3, 0])
+    assert part.factors.tolist() == [[3, 8], [0, 5]]
+    assert part.factor_names == ("size", "place")
+    assert raw.factors is None
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        (np.zeros((4, 2)), r"whole numbers of shape \(n, 2\), got shape \(4, 2\), dtype float64"),
+        (np.zeros((4, 3), int), r"got shape \(4, 3\)"),
+        (np.zeros(4, int), r"got shape \(4,\)"),
+        (np.zeros((3, 2), int), r"factors and x differ.*expected 4 .*got 3"),
+    ],
+)
+def test_factors_that_do_not_fit(factors, message):
+    with pytest.raises(DataError, match=message):
+        RawData(np.zeros((4, 2))).with_factors(factors, ("size", "place"))

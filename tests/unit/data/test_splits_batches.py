@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaekit.data import DataCodec, RawData, Splits, TensorData, load, prepare, split
+from vaekit.data.batches import joined
 from vaekit.errors import ConfigError, DataError
 
 
@@ -124,6 +125,19 @@ def test_subset_and_mismatch():
         TensorData(part.codec, part.x, part.y[:1])
     with pytest.raises(ConfigError, match="at least one row"):
         part.steps_per_epoch(0)
+
+
+def test_factors_go_with_their_rows():
+    raw = rows(40).with_factors(np.arange(40)[:, None], ("row",))
+    splits = split(raw)
+    _, data = prepare(raw, splits=splits, scaling="none")
+    for name, numbers in splits.items():
+        assert data[name].factors[:, 0].tolist() == numbers.tolist()
+    train = data["train"]
+    assert train.subset([2, 0]).factors[:, 0].tolist() == splits.train[[2, 0]].tolist()
+    assert torch.equal(train.head(3).to("cpu").factors, train.factors[:3])
+    both = joined([train, data["test"]])
+    assert both.factors[:, 0].tolist() == [*splits.train, *splits.test]
 
 
 def test_prepare_fits_on_training_rows_only():

@@ -20,6 +20,7 @@ from vaekit.data.sources.idx import is_idx, is_idx_folder, load_idx, load_idx_fo
 from vaekit.data.sources.images import load_images
 from vaekit.data.sources.npz import load_npy, load_npz
 from vaekit.data.sources.parquet import is_parquet_folder, load_parquet
+from vaekit.data.sources.shapes import load_shapes
 from vaekit.data.sources.table import from_frame, load_csv
 from vaekit.errors import ConfigError, DataError, did_you_mean
 
@@ -33,9 +34,10 @@ _FILES: dict[str, tuple[Reader, tuple[str, ...]]] = {
     ".tsv": (load_csv, ("label", "columns", "context", "split")),
     ".parquet": (load_parquet, ("label", "columns", "context", "split")),
 }
+_NAMES: dict[str, Reader] = {"digits": load_digits, "shapes": load_shapes}
 _FORMS = (
-    "digits, openml:NAME, a .npz, .npy, .csv, .tsv or .parquet file, an IDX file (plain or .gz), "
-    "a folder of images, Parquet or IDX files"
+    "digits, shapes, openml:NAME, a .npz, .npy, .csv, .tsv or .parquet file, an IDX file "
+    "(plain or .gz), a folder of images, Parquet or IDX files"
 )
 
 
@@ -52,6 +54,7 @@ def load(
 
     ==============================  ============================================================
     ``"digits"``                    8 x 8 handwritten digits bundled with scikit-learn
+    ``"shapes"``                    6144 sprites drawn here, with the factors that made them
     ``"openml:mnist_784"``          a numeric data set of openml.org, cached by scikit-learn
     ``*.npz``, ``*.npy``            NumPy arrays, never unpickled
     ``*-idx3-ubyte[.gz]``           an IDX file, or a folder with the four files of MNIST
@@ -122,8 +125,8 @@ def _from_pair(x: Any, y: Any) -> RawData:
 
 
 def _reader_of_text(source: str) -> tuple[Reader, tuple[str, ...]]:
-    if source == "digits":
-        return load_digits, ()
+    if source in _NAMES:
+        return _NAMES[source], ()
     scheme, colon, rest = source.partition(":")
     if colon and scheme.lower() == "openml" and rest:
         return partial(load_openml, rest), ()
@@ -161,7 +164,7 @@ def _not_found(source: str) -> DataError:
     return DataError(
         f"unknown source {source!r}, and no such path",
         expected=_FORMS,
-        remedy=did_you_mean(source, ["digits", "openml:mnist_784"]),
+        remedy=did_you_mean(source, [*_NAMES, "openml:mnist_784"]),
     )
 
 
