@@ -20,7 +20,7 @@ from vaekit.likelihoods import Bernoulli
 from vaekit.metrics import log_marginal, mean_and_error, score
 from vaekit.models import FlatVAE, VAEModel
 from vaekit.networks import MLP
-from vaekit.objectives import ELBO, Steps
+from vaekit.objectives import ELBO, Objective, Steps
 from vaekit.tasks import Composition, DataSpec, Prepared, build_model, prepare_data
 from vaekit.training import Adam, Display, Trainer, Training
 
@@ -32,8 +32,10 @@ PUBLISHED = -86.76
 table 1: VAE, one stochastic layer, k = 1, after 3,280 epochs; 5,000 samples, all test images."""
 
 
-def composition(*, stages: int, batch_size: int) -> Composition:
-    """Model and training for so many stages."""
+def composition(
+    *, stages: int, batch_size: int, objective: Objective | None = None
+) -> Composition:
+    """Model and training for so many stages; by default with the ELBO."""
     lengths = [3**stage for stage in range(stages)]
     ends = np.cumsum(lengths) / sum(lengths)
     training = Training(
@@ -47,7 +49,7 @@ def composition(*, stages: int, batch_size: int) -> Composition:
     )
     network = MLP(hidden=(200, 200), activation="tanh")
     model = FlatVAE(latent_dim=50, encoder=network, likelihood=Bernoulli())
-    return Composition(model, ELBO(), training)
+    return Composition(model, objective or ELBO(), training)
 
 
 def initialise(model: VAEModel, prepared: Prepared) -> None:
@@ -72,19 +74,29 @@ def main(words: list[str] | None = None) -> Path:
     spec = DataSpec(source=source, binarise="dynamic", validation=0.0)
     prepared = prepare_data(spec)
     made = composition(stages=2 if small else STAGES, batch_size=100 if small else 20)
+    model, seconds, reason = train(made, prepared)
+    x = held_out(prepared)
+    measured = measure(model, x, samples=(10, 20) if small else (500, 5_000))
+    write_results(results, measured, len(x), made.training, seconds, reason)
+    return results.write(data=source.rsplit("/", 1)[-1])
+
+
+def train(made: Composition, prepared: Prepared) -> tuple[VAEModel, float, str]:
+    """The trained model, the seconds it took, and what the speed policy decided."""
     model = build_model(made, prepared)
-    torch.manual_seed(0)
+    torch.manual_seed(made.training.seed)
     initialise(model, prepared)
     data = {"train": prepared.part("train")}
     trainer = Trainer(model, data, made.training, objective=made.objective, callbacks=[Display()])
     begin = time.perf_counter()
     trainer.fit()
-    seconds = time.perf_counter() - begin
-    x = torch.cat([batch.x for batch in prepared.held_out.batches(1_000)])
-    measured = measure(model, x, samples=(10, 20) if small else (500, 5_000))
     reason = trainer.policy.reason if trainer.policy else ""
-    write_results(results, measured, len(x), made.training, seconds, reason)
-    return results.write(data=source.rsplit("/", 1)[-1])
+    return model, time.perf_counter() - begin, reason
+
+
+def held_out(prepared: Prepared) -> torch.Tensor:
+    """The test images, each drawn once from its grey values."""
+    return torch.cat([batch.x for batch in prepared.held_out.batches(1_000)])
 
 
 def measure(model: VAEModel, x: torch.Tensor, *, samples: tuple[int, int]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ PAGES = {
     ),
     "pca_equivalence": ({"explained_variance"}, {"comparison"}),
     "collapse": ({"deep", "scale"}, {"deep", "scale"}),
+    "iwae_k": (set(), {"bounds"}),
 }
 
 
@@ -61,6 +62,7 @@ def test_values(made):
         "kl_weight": check_weights,
         "pca_equivalence": check_pca,
         "collapse": check_collapse,
+        "iwae_k": check_codes,
     }
     checks[name](results)
 
@@ -105,6 +107,14 @@ def check_collapse(results):
     assert deep["free bits: 25 nats in all"]["rate"] > deep["plain"]["rate"]
     optimal = results["scale"][-1]
     assert all(optimal["bound"] > row["bound"] for row in results["scale"][:-1])
+
+
+def check_codes(results):
+    one, five = results["bounds"]
+    assert (one["k"], five["k"]) == (1, 5)
+    assert one["gain over k = 1"] is None
+    gain, error = map(float, five["gain over k = 1"].split(" ± "))
+    assert gain > 2 * error
 
 
 @pytest.mark.parametrize("name", PAGES)
