@@ -31,12 +31,14 @@ from vaekit.errors import ConfigError, did_you_mean
 
 __all__ = [
     "Part",
+    "Ref",
     "Role",
     "Spec",
     "Within",
     "from_json",
     "lookup",
     "parse_value",
+    "references",
     "registered",
     "replace_at",
     "spec_from_text",
@@ -69,6 +71,33 @@ class Role:
     """What a part must be: a spec whose kind begins with ``name/``, or a module of the user's."""
 
     name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Ref:
+    """Another part of the same model, by name: it is shared, not copied, and stored once.
+
+    Whoever builds the model hands the part itself to ``build``, under the name of the field.
+
+    Args:
+        name: Of the part, as the model's spec calls it.
+
+    Example:
+        >>> class Echo(Spec, kind="demo/echo"):
+        ...     voice: Ref = Ref("encoder")
+        >>> to_json(Echo())
+        {'kind': 'demo/echo', 'voice': {'$ref': 'encoder'}}
+        >>> references(Echo(), {"encoder": "the module"})
+        {'voice': 'the module'}
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier() or len(self.name) > 64:
+            raise ConfigError(
+                "not a reference", expected="the name of a part", got=_brief(self.name)
+            )
 
 
 @dataclass_transform(frozen_default=True)
@@ -170,6 +199,27 @@ def spec_of(part: Any) -> Spec:
     )
 
 
+def references(spec: Any, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the :class:`Ref` fields of a spec stand for, by the field's name.
+
+    Raises:
+        ConfigError: If there is no such part.
+    """
+    found = {}
+    for field in _hints(type(spec)) if isinstance(spec, Spec) else ():
+        ref = getattr(spec, field)
+        if not isinstance(ref, Ref):
+            continue
+        if ref.name not in parts:
+            raise ConfigError(
+                f"no part {ref.name!r} to refer to",
+                where=f"{spec.kind}.{field}",
+                remedy=did_you_mean(ref.name, parts),
+            )
+        found[field] = parts[ref.name]
+    return found
+
+
 # --- JSON both ways ---------------------------------------------------------------------------
 
 
@@ -185,6 +235,8 @@ def _value_to_json(value: Any) -> Any:
         return value
     if isinstance(value, tuple):
         return [_value_to_json(item) for item in value]
+    if isinstance(value, Ref):
+        return {"$ref": value.name}
     return to_json(value)
 
 
@@ -226,6 +278,8 @@ def _construct(cls: type[Spec], fields: dict[str, Any]) -> Spec:
 
 
 def _value_from_json(value: Any, *, where: str, depth: int) -> Any:
+    if isinstance(value, Mapping) and set(value) == {"$ref"}:
+        return Ref(value["$ref"])
     if isinstance(value, Mapping):
         return from_json(value, where=where, depth=depth)
     if isinstance(value, list):

@@ -14,12 +14,14 @@ from vaekit import spec as spec_module
 from vaekit.errors import ConfigError
 from vaekit.spec import (
     Part,
+    Ref,
     Role,
     Spec,
     Within,
     from_json,
     lookup,
     parse_value,
+    references,
     registered,
     replace_at,
     spec_from_text,
@@ -61,6 +63,11 @@ class Ordered(Spec, kind="test/ordered"):
     def validate(self):
         if self.low > self.high:
             raise ConfigError("low exceeds high", where="test/ordered")
+
+
+class Sharing(Spec, kind="test/sharing"):
+    width: int = 1
+    voice: Ref = Ref("encoder")
 
 
 # --- values ---------------------------------------------------------------------------------
@@ -305,6 +312,52 @@ def test_a_role_is_asked_of_the_outermost_spec():
     assert from_json({"kind": "leaf/one"}, role="leaf") == Leaf()
     with pytest.raises(ConfigError, match=r"unknown leaf 'test/plain'"):
         from_json({"kind": "test/plain"}, role="leaf")
+
+
+def test_references_are_written_and_read_back():
+    made = Sharing(voice=Ref("decoder"))
+    assert to_json(made) == {
+        "kind": "test/sharing",
+        "width": 1,
+        "voice": {"$ref": "decoder"},
+    }
+    assert through_json(made) == made
+    assert hash(through_json(made)) == hash(made)
+
+
+def test_references_give_the_parts_by_field():
+    parts = {"encoder": object(), "decoder": object()}
+    assert references(Sharing(), parts) == {"voice": parts["encoder"]}
+    assert references(Plain(), parts) == references(object(), parts) == {}
+    with pytest.raises(ConfigError, match=r"test/sharing\.voice: no part 'encoder' to refer to"):
+        references(Sharing(), {})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"$ref": 3}, "not a reference; expected the name of a part, got 3"),
+        ({"$ref": "../encoder"}, "not a reference"),
+        ({"$ref": "__class__.x"}, "not a reference"),
+        ({"$ref": "a" * 65}, "not a reference"),
+        ({"$ref": {"kind": "leaf/one"}}, "not a reference"),
+        ({"$ref": "encoder", "kind": "leaf/one"}, r"unknown field '\$ref'"),
+        ("encoder", r"voice: wrong type; expected Ref, got 'encoder'"),
+        ({"kind": "leaf/one"}, r"voice: wrong type; expected Ref"),
+    ],
+)
+def test_foreign_references_are_refused(value, message):
+    with pytest.raises(ConfigError, match=message):
+        from_json({"kind": "test/sharing", "voice": value})
+
+
+def test_a_reference_stands_only_where_one_is_asked_for():
+    with pytest.raises(ConfigError, match="width: wrong type"):
+        from_json({"kind": "test/plain", "width": {"$ref": "encoder"}})
+    with pytest.raises(ConfigError, match="not a leaf"):
+        from_json({"kind": "test/tree", "part": {"$ref": "encoder"}})
+    with pytest.raises(ConfigError, match="not a spec"):
+        from_json({"$ref": "encoder"})
 
 
 def test_json_depth_is_bounded():

@@ -16,6 +16,7 @@ from vaekit.distributions.density import (
 from vaekit.distributions.discretised_logistic import DiscretisedLogistic
 from vaekit.distributions.flow import Flow, FlowChain, FlowDensity
 from vaekit.distributions.laplace import Laplace
+from vaekit.distributions.mixture import Mixture
 from vaekit.distributions.noise import (
     Source,
     drawing_from,
@@ -24,6 +25,7 @@ from vaekit.distributions.noise import (
     shared_noise,
     standard_normal,
     uniform,
+    without_rows,
 )
 from vaekit.distributions.normal import Normal, StandardNormal, TriangularNormal
 from vaekit.distributions.sharing import batch_mean, sharing
@@ -41,6 +43,7 @@ __all__ = [
     "FlowDensity",
     "JointDensity",
     "Laplace",
+    "Mixture",
     "NegativeBinomial",
     "Normal",
     "Poisson",
@@ -60,4 +63,5 @@ __all__ = [
     "sum_events",
     "uniform",
     "widen",
+    "without_rows",
 ]

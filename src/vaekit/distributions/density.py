@@ -19,7 +19,7 @@ from vaekit.errors import ConfigError
 
 __all__ = ["Density", "JointDensity", "kl_elements", "register_kl", "sum_events", "widen"]
 
-KL = Callable[[Any, Any], Tensor]
+KL = Callable[[Any, Any], Tensor | None]
 _kl_pairs: dict[tuple[type, type], KL] = {}
 
 
@@ -50,6 +50,21 @@ class Density:
     __slots__ = ("event_dims",)
     event_dims: int
     draws_with_log_prob: ClassVar[bool] = False
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether log p has a term for each coordinate."""
+        return True
+
+    @property
+    def terms_are_slow(self) -> bool:
+        """Whether the terms take much longer than their sum (a mixture of many components)."""
+        return False
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """The shape of the parameters without the event."""
+        return self.mean.shape[: self.mean.dim() - self.event_dims]
 
     def log_prob_elements(self, value: Tensor) -> Tensor:
         """Terms of log p(value) in nats, shape ``(*batch, *event)``; they sum to ``log_prob``."""
@@ -95,7 +110,8 @@ class Density:
         for cls in type(self).__mro__:
             for name in getattr(cls, "__slots__", ()):
                 value = getattr(self, name)
-                setattr(copy, name, value.detach() if isinstance(value, Tensor) else value)
+                inner = isinstance(value, Tensor | Density)
+                setattr(copy, name, value.detach() if inner else value)
         return copy
 
 
@@ -106,6 +122,11 @@ class JointDensity(Density):
     """
 
     __slots__ = ()
+
+    @property
+    def has_terms(self) -> bool:
+        """No: the only term is the whole."""
+        return False
 
     def log_prob_elements(self, value: Tensor) -> Tensor:
         """log p(value) in nats as a single term, shape ``(*batch, 1)``."""
@@ -123,7 +144,10 @@ _NO_DENSITY = (
 
 
 def register_kl(q: type[Density], p: type[Density]) -> Callable[[KL], KL]:
-    """Register the closed form of KL(q ‖ p), element by element, for a pair of classes."""
+    """Register the closed form of KL(q ‖ p), element by element, for a pair of classes.
+
+    The function may return None where these two have no closed form.
+    """
 
     def keep(function: KL) -> KL:
         _kl_pairs[q, p] = function

@@ -26,6 +26,7 @@ __all__ = [
     "shared_noise",
     "standard_normal",
     "uniform",
+    "without_rows",
 ]
 
 SEED_STEP, ROW_STEP = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
@@ -103,6 +104,17 @@ def drawing_from(source: Source) -> Iterator[None]:
         yield
     finally:
         _source.reset(token)
+
+
+@contextlib.contextmanager
+def without_rows() -> Iterator[None]:
+    """Let no axis of the draws inside the block stand for rows (components of a mixture)."""
+    outer = _source.get()
+    if outer is None:
+        yield
+        return
+    with drawing_from(lambda sampler, size, _, like: outer(sampler, size, None, like)):
+        yield
 
 
 def standard_normal(shape: Sequence[int], *, like: Tensor, event_dims: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from vaekit.latents.flow_posterior import FlowPosterior
 from vaekit.latents.iaf import IAF, IAFPosterior
+from vaekit.latents.mixture import MixtureOfNormals, MixturePrior
 from vaekit.latents.posterior import (
     Diagonal,
     DiagonalPosterior,
@@ -18,6 +19,7 @@ from vaekit.latents.prior import (
     Standard,
     StandardPrior,
 )
+from vaekit.latents.vamp import Vamp, VampPrior
 
 __all__ = [
     "IAF",
@@ -29,10 +31,14 @@ __all__ = [
     "Full",
     "FullPosterior",
     "IAFPosterior",
+    "MixtureOfNormals",
+    "MixturePrior",
     "Point",
     "PointPosterior",
     "Posterior",
     "Prior",
     "Standard",
     "StandardPrior",
+    "Vamp",
+    "VampPrior",
 ]

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from vaekit.distributions import Density, JointDensity
+from vaekit.distributions import Density
 from vaekit.errors import ConfigError
 
 __all__ = ["Evidence", "Node"]
@@ -87,19 +87,25 @@ class Node:
 
     def _for_every_sample(self, kl: Tensor) -> Tensor:
         """A closed form of shape (B, …) or (K, B, …) as (K, B, …)."""
-        batch_dims = kl.dim() - (1 if isinstance(self.q, JointDensity) else self.q.event_dims)
+        batch_dims = kl.dim() - (self.q.event_dims if self.q.has_terms else 1)
         terms = kl.shape[batch_dims:]
         return kl.expand(*self.value.shape[:2], *terms)
 
     @property
+    def _is_estimated(self) -> bool:
+        """Whether KL(q‖p) has no closed form."""
+        return self.q.kl_elements(self.p) is None
+
+    @property
     def _has_terms(self) -> bool:
         """Whether log q and log p both are sums over the coordinates."""
-        joint = isinstance(self.q, JointDensity) or isinstance(self.p, JointDensity)
-        return self._carried_log_q is None and not joint
+        return self._carried_log_q is None and self.q.has_terms and self.p.has_terms
 
     @property
     def kl(self) -> Tensor:
         """KL(q‖p), shape (K, B)."""
+        if self._kl_elements is None and self.p.terms_are_slow and self._is_estimated:
+            return self.log_q - self.log_p
         return _sum(self.kl_elements)
 
     @property

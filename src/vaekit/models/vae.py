@@ -14,7 +14,7 @@ from vaekit.latents import Diagonal, Posterior, Prior, Standard
 from vaekit.likelihoods import Gaussian, Likelihood
 from vaekit.models.evidence import Evidence, Node
 from vaekit.networks import MLP, accepts_context, call_network, check_decoder, probe_features
-from vaekit.spec import Role, Spec, Within
+from vaekit.spec import Role, Spec, Within, references
 
 __all__ = ["FlatVAE", "VAEModel", "draw", "initialise"]
 
@@ -59,20 +59,17 @@ class FlatVAE(Spec, kind="model/vae"):
         params_shape = likelihood.params_shape
         decoder = self._network("decoder", latent_shape, params_shape, context_dim=context_dim)
         check_decoder(decoder, latent_shape, params_shape, context_dim=context_dim)
-        return {
+        sizes: dict[str, Any] = {"latent_shape": latent_shape, "context_dim": context_dim}
+        parts = {
             "encoder": encoder,
             "decoder": decoder,
-            "prior": _built(self.prior, latent_shape=latent_shape, context_dim=context_dim),
-            "posterior": _built(
-                self.posterior,
-                features=features,
-                latent_shape=latent_shape,
-                context_dim=context_dim,
-            ),
+            "posterior": _built(self.posterior, features=features, **sizes),
             "likelihood": likelihood,
-            "spec": self,
-            "context_dim": context_dim,
         }
+        if shared := references(self.prior, parts):
+            sizes |= {"event_shape": tuple(event_shape), **shared}
+        parts["prior"] = _built(self.prior, **sizes)
+        return {**parts, "spec": self, "context_dim": context_dim}
 
     def _network(self, direction: str, *shapes: Sequence[int], context_dim: int) -> nn.Module:
         part = getattr(self, direction)
@@ -279,8 +276,7 @@ class VAEModel(nn.Module):
     def sample_codes(self, n: int, c: Tensor | None = None, *, temperature: float = 1.0) -> Tensor:
         """``n`` codes from the prior (scaled by ``temperature``), shape ``(n, *latent)``."""
         p = self.prior(c)
-        batched = p.mean.dim() > len(self.latent_shape)
-        z = p.sample(()) if batched else p.sample((n,))
+        z = p.sample(() if p.batch_shape else (n,))
         return z if temperature == 1.0 else p.mean + temperature * (z - p.mean)
 
     def sample(self, n: int, c: Tensor | None = None, *, temperature: float = 1.0) -> Density:

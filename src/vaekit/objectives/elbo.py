@@ -60,7 +60,8 @@ class ELBO(Objective, kind="objective/elbo"):
         """The loss, with terms distortion, rate, kl (per dimension) and the model's penalties."""
         beta = value_at(self.beta, progress.fraction)
         distortion = -evidence.log_px.mean()
-        kl = [mean_kl(node) for node in evidence.nodes]
+        each = self.free_bits > 0 and self.per == "dimension"
+        kl = [mean_kl(node, each=each) for node in evidence.nodes]
         rates = [k.sum() for k in kl]
         rate = sum(rates[1:], rates[0]) if rates else torch.zeros_like(distortion)
         charged = self._charged(kl, rates, rate) if self.free_bits and kl else rate
@@ -78,8 +79,16 @@ class ELBO(Objective, kind="objective/elbo"):
         return torch.stack([part.clamp(min=self.free_bits).sum() for part in whole]).sum()
 
 
-def mean_kl(node: Node) -> Tensor:
-    """KL per latent dimension (channel), summed over space, mean over samples and batch: (C,)."""
+def mean_kl(node: Node, *, each: bool = True) -> Tensor:
+    """KL per latent dimension (channel), summed over space, mean over samples and batch: (C,).
+
+    Args:
+        node: The latent group.
+        each: Whether the dimensions are needed where they take much longer than their sum, which
+            is then all there is, shape (1,).
+    """
+    if not each and node.p.terms_are_slow:
+        return node.kl.mean().unsqueeze(0)
     elements = node.kl_elements
     if elements.dim() == 2:
         return elements.mean().unsqueeze(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vaekit.errors import ConfigError
-from vaekit.latents import IAF, ConditionalNormal, Full, Point
+from vaekit.latents import IAF, ConditionalNormal, Full, MixtureOfNormals, Point, Vamp
 from vaekit.likelihoods import Gaussian
 from vaekit.models import FlatVAE, LinearVAE
 from vaekit.networks import MLP
@@ -71,6 +71,18 @@ def full_covariance_vae(hint: Hint) -> Composition:
 def iaf_vae(hint: Hint) -> Composition:
     """A posterior of any shape: a normal behind four inverse autoregressive steps."""
     return Composition(flat(hint, posterior=IAF(steps=4)))
+
+
+@recipe("mixture-vae", paper="Dilokthanakul et al. 2016, arXiv:1611.02648")
+def mixture_vae(hint: Hint) -> Composition:
+    """A learned mixture of ten normals as prior, for data that falls into groups."""
+    return Composition(flat(hint, prior=MixtureOfNormals(components=10, spread=2.0)))
+
+
+@recipe("vamp-vae", paper="Tomczak & Welling 2018, arXiv:1705.07120")
+def vamp_vae(hint: Hint) -> Composition:
+    """The prior is the mixture of the model's own posteriors at learned pseudo-inputs."""
+    return Composition(flat(hint, prior=Vamp(components=500)))
 
 
 @recipe("conditional-vae", paper="Sohn, Lee & Yan 2015 (NeurIPS)")

@@ -206,6 +206,8 @@ class Trainer:
             some = self.data["train"].sample(INITIAL_ROWS)
             batch = next(iter(some.batches(INITIAL_ROWS)))
             initialise(self.model, batch.x, batch.c)
+            if self.average is not None and self.step == 0:
+                self.average.restore(dict(self.model.named_parameters()))
 
     def _settle(self) -> None:
         """Put the best weights into the model, ready to be evaluated."""
