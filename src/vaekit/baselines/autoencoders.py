@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from vaekit.baselines.representation import Floats, as_rows
+from vaekit.baselines.flat import Floats, as_rows
 from vaekit.data import TensorData
 from vaekit.errors import DataError, NotFittedError
 from vaekit.latents import Point
@@ -48,7 +48,7 @@ class Autoencoder(Spec, kind="baseline/autoencoder"):
 
     def build(self) -> NeuralRepresentation:
         """The baseline, not yet fitted."""
-        return NeuralRepresentation("autoencoder", self, Autoencoding())
+        return NeuralRepresentation("autoencoder", self, self.training, Autoencoding())
 
 
 class LinearAutoencoder(Spec, kind="baseline/linear-autoencoder"):
@@ -64,7 +64,7 @@ class LinearAutoencoder(Spec, kind="baseline/linear-autoencoder"):
 
     def build(self) -> NeuralRepresentation:
         """The baseline, not yet fitted."""
-        return NeuralRepresentation("linear autoencoder", self, Autoencoding())
+        return NeuralRepresentation("linear autoencoder", self, self.training, Autoencoding())
 
 
 class SparseAutoencoder(Spec, kind="baseline/sparse-autoencoder"):
@@ -78,7 +78,7 @@ class SparseAutoencoder(Spec, kind="baseline/sparse-autoencoder"):
     def build(self) -> NeuralRepresentation:
         """The baseline, not yet fitted."""
         objective = Autoencoding(sparsity=self.sparsity)
-        return NeuralRepresentation("sparse autoencoder", self, objective)
+        return NeuralRepresentation("sparse autoencoder", self, self.training, objective)
 
 
 class ContractiveAutoencoder(Spec, kind="baseline/contractive-autoencoder"):
@@ -92,7 +92,7 @@ class ContractiveAutoencoder(Spec, kind="baseline/contractive-autoencoder"):
     def build(self) -> NeuralRepresentation:
         """The baseline, not yet fitted."""
         objective = Autoencoding(contraction=self.contraction)
-        return NeuralRepresentation("contractive autoencoder", self, objective)
+        return NeuralRepresentation("contractive autoencoder", self, self.training, objective)
 
 
 class NeuralRepresentation:
@@ -100,15 +100,20 @@ class NeuralRepresentation:
 
     Args:
         name: What tables call it.
-        spec: Has ``latent_dim``, ``network`` and ``training``.
+        spec: Has ``latent_dim`` and, unless a subclass begins otherwise, ``network``.
+        training: How to train; None leaves the model as it begins.
         objective: What is minimised.
     """
 
     model: VAEModel
+    notes: tuple[str, ...] = ()
 
-    def __init__(self, name: str, spec: Any, objective: Autoencoding) -> None:
+    def __init__(
+        self, name: str, spec: Any, training: Training | None, objective: Autoencoding
+    ) -> None:
         self.name = name
         self.spec = spec
+        self.training = training
         self.objective = objective
         self.latent_dim: int = spec.latent_dim
 
@@ -122,18 +127,10 @@ class NeuralRepresentation:
         rows = as_rows(x)
         if len(rows) < 2:
             raise DataError("too few rows to learn from", expected="at least 2", got=len(rows))
-        shape = rows.shape[1:]
-        parts = FlatVAE(
-            latent_dim=self.latent_dim,
-            encoder=self.spec.network,
-            posterior=Point(),
-            likelihood=Gaussian(scale=1.0),
-        )
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.spec.training.seed)
-            self.model = parts.build(event_shape=shape)
-        data = {"train": TensorData(_AsIs(), _tensor(rows))}  # type: ignore[arg-type]
-        Trainer(self.model, data, self.spec.training, objective=self.objective).fit()
+        self.model = self._initial(rows)
+        if self.training is not None:
+            data = {"train": TensorData(_AsIs(), _tensor(rows))}  # type: ignore[arg-type]
+            Trainer(self.model, data, self.training, objective=self.objective).fit()
         return self
 
     def encode(self, x: ArrayLike) -> Floats:
@@ -156,8 +153,20 @@ class NeuralRepresentation:
         return self.decode(codes)
 
     def score_samples(self, x: ArrayLike) -> Floats | None:
-        """None: an autoencoder has no density."""
+        """None: a point for a code leaves no density."""
         return None
+
+    def _initial(self, rows: Floats) -> VAEModel:
+        """The model that training begins with."""
+        parts = FlatVAE(
+            latent_dim=self.latent_dim,
+            encoder=self.spec.network,
+            posterior=Point(),
+            likelihood=Gaussian(scale=1.0),
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.spec.training.seed)
+            return parts.build(event_shape=rows.shape[1:])
 
     def _fitted(self) -> VAEModel:
         if not hasattr(self, "model"):

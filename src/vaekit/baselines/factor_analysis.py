@@ -11,7 +11,8 @@ from typing import Annotated
 import numpy as np
 import sklearn.decomposition
 
-from vaekit.baselines.representation import Floats, LinearRepresentation
+from vaekit.baselines.flat import Floats
+from vaekit.baselines.linear import LinearRepresentation
 from vaekit.spec import Spec, Within
 
 __all__ = ["FactorAnalysis", "Factors"]

@@ -7,7 +7,8 @@ from typing import Annotated
 import numpy as np
 import sklearn.decomposition
 
-from vaekit.baselines.representation import Floats, LinearRepresentation
+from vaekit.baselines.flat import Floats
+from vaekit.baselines.linear import LinearRepresentation
 from vaekit.spec import Spec, Within
 
 __all__ = ["PCA", "PrincipalComponents", "principal_axes"]
@@ -76,9 +77,6 @@ class PrincipalComponents(LinearRepresentation):
 
     def _encode(self, offset: Floats) -> Floats:
         return offset @ self.loading
-
-    def _log_prob(self, offset: Floats) -> Floats | None:
-        return None
 
 
 def principal_axes(flat: Floats) -> tuple[Floats, Floats]:

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import numpy as np
 
+from vaekit.baselines.flat import Floats
+from vaekit.baselines.linear import LinearRepresentation
 from vaekit.baselines.pca import principal_axes
-from vaekit.baselines.representation import Floats, LinearRepresentation
 from vaekit.errors import ConfigError, DataError
 from vaekit.spec import Spec, Within
 

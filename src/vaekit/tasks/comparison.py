@@ -111,6 +111,7 @@ def _baseline(name: str, run: Run) -> Any:
         "latent_dim": model.latent_dim,
         "network": getattr(model, "encoder", None),
         "training": run.composition.training,
+        "seed": run.composition.training.seed,
     }
     cls: Any = lookup(name, role="baseline")
     known = {k: v for k, v in wanted.items() if k in cls.__dataclass_fields__ and v is not None}
@@ -120,9 +121,12 @@ def _baseline(name: str, run: Run) -> Any:
 def _seeded(spec: Any, seeds: int) -> dict[int | None, Any]:
     """The spec for each seed; once, for None, where nothing in it is random."""
     training = getattr(spec, "training", None)
-    if training is None:
+    first = getattr(spec if training is None else training, "seed", None)
+    if first is None:
         return {None: spec}
-    wanted = range(training.seed, training.seed + seeds)
+    wanted = range(first, first + seeds)
+    if training is None:
+        return {seed: spec.replace(seed=seed) for seed in wanted}
     return {seed: spec.replace(training=training.replace(seed=seed)) for seed in wanted}
 
 

@@ -30,6 +30,8 @@ class ModelRepresentation:
         batch_size: Rows at a time.
     """
 
+    notes: tuple[str, ...] = ()
+
     def __init__(
         self, model: VAEModel, *, name: str = "VAE", samples: int = 100, batch_size: int = 1_000
     ) -> None:

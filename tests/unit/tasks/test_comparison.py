@@ -28,6 +28,10 @@ BASELINES = (
     "linear-autoencoder",
     "sparse-autoencoder",
     "contractive-autoencoder",
+    "ica",
+    "nmf",
+    "kernel-pca",
+    "dbn",
 )
 MODEL = FlatVAE(latent_dim=2, encoder=MLP(hidden=(8,)), likelihood=Gaussian(scale=1.0))
 
@@ -199,6 +203,9 @@ def test_random_baselines_are_fitted_for_several_seeds(runs):
     assert errors[0] != errors[1]
     assert row["mse"] == pytest.approx(np.mean(errors))
     assert row["mse_error"] == pytest.approx(scipy.stats.sem(errors), rel=1e-6)
+    own = baseline_row("dbn", run, prepared, seeds=2)
+    assert own["seeds"] == [4, 5]
+    assert own["each"][0]["mse"] != own["each"][1]["mse"]
     exact = baseline_row("ppca", run, prepared, seeds=2)
     assert exact["seeds"] == []
     assert exact["over"] == "rows"
