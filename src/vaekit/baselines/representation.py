@@ -10,7 +10,19 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from vaekit.baselines.flat import Floats, as_rows
-from vaekit.metrics import active_units, blank_metrics, put_accuracy, put_mean, squared_error
+from vaekit.metrics import (
+    BASIC,
+    Instruments,
+    active_units,
+    blank_metrics,
+    put_mean,
+    put_neighbours,
+    put_probes,
+    put_reconstruction,
+    put_samples,
+    row_errors,
+)
+from vaekit.metrics.spread import evenly
 
 __all__ = ["Representation", "summarise"]
 
@@ -61,6 +73,8 @@ def summarise(
     *,
     train_labels: Sequence[Any] | NDArray[Any] | None = None,
     test_labels: Sequence[Any] | NDArray[Any] | None = None,
+    instruments: Instruments = BASIC,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Fit on one set, measure on another: the table of :func:`vaekit.metrics.evaluate_model`.
 
@@ -68,8 +82,10 @@ def summarise(
         representation: What to fit.
         train: Rows to learn from, shape ``(m, *event)``.
         test: Rows to measure, shape ``(n, *event)``.
-        train_labels: Classes of the training rows; with both, the 5-NN accuracy is measured.
-        test_labels: Classes of the measured rows.
+        train_labels: Classes (or numbers) of the training rows; with both, the codes are probed.
+        test_labels: Those of the measured rows.
+        instruments: The range of x, and by which features samples are compared, if they are.
+        seed: Of the samples.
 
     Returns:
         The same keys, None where undefined. ``log_marginal`` is exact, so that there is no bound
@@ -87,9 +103,10 @@ def summarise(
     codes = representation.encode(rows)
     found = blank_metrics(len(rows))
     found["notes"] += representation.notes
-    decoded = representation.decode(codes)
+    original, decoded = _tensor(rows), representation.decode(codes)
     if decoded is not None:
-        put_mean(found, "mse", squared_error(_tensor(rows), _tensor(decoded)))
+        errors = row_errors(original, _tensor(decoded), peak=instruments.peak)
+        put_reconstruction(found, *errors)
     log_prob = representation.score_samples(rows)
     if log_prob is None:
         found["notes"].append(f"no likelihoods: {representation.name} is not a density")
@@ -99,7 +116,15 @@ def summarise(
         found["notes"].append("log_marginal is exact")
     if train_labels is not None and test_labels is not None:
         train_codes = representation.encode(train)
-        put_accuracy(found, train_codes, train_labels, codes, test_labels)
+        put_probes(found, train_codes, train_labels, codes, test_labels)
+    put_neighbours(found, rows, codes)
+    if instruments.features is not None:
+        some = original[evenly(len(rows), min(len(rows), instruments.generated))]
+        made = representation.sample(len(some), seed=seed)
+        if made is None:
+            found["notes"].append(f"no samples: {representation.name} makes none")
+        else:
+            put_samples(found, instruments.features, some, _tensor(made))
     return found
 
 

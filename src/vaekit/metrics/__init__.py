@@ -1,11 +1,10 @@
-"""What to measure of a model: likelihoods, rate and distortion, reconstructions, codes."""
+"""What to measure of a model: likelihoods, rate and distortion, errors, codes, samples."""
 
-from vaekit.metrics.evaluate import (
-    blank_metrics,
-    evaluate_model,
-    put_accuracy,
-    put_mean,
-)
+from vaekit.metrics.evaluate import evaluate_model
+from vaekit.metrics.features import Features, Pixels, features_of
+from vaekit.metrics.frechet import frechet_distance, frechet_normals
+from vaekit.metrics.jackknife import jackknife
+from vaekit.metrics.kernel_distance import kernel_distance, mmd
 from vaekit.metrics.likelihood import (
     Scores,
     bits_per_dim,
@@ -14,8 +13,16 @@ from vaekit.metrics.likelihood import (
     mean_and_error,
     score,
 )
+from vaekit.metrics.manifolds import Manifolds, compare_manifolds
 from vaekit.metrics.measures import KEYS, MEASURES, Measure
-from vaekit.metrics.probes import knn_accuracy
+from vaekit.metrics.probes import (
+    Clusters,
+    cluster_agreement,
+    knn_accuracy,
+    linear_r2,
+    logistic_accuracy,
+    trustworthiness,
+)
 from vaekit.metrics.rate_distortion import (
     RateDistortion,
     active_units,
@@ -23,33 +30,72 @@ from vaekit.metrics.rate_distortion import (
     rate_by_dimension,
     rate_distortion,
 )
-from vaekit.metrics.reconstruction import mse, psnr, squared_error
+from vaekit.metrics.reconstruction import decibels, mse, psnr, squared_error
 from vaekit.metrics.scored import Batch, Batches, Scorable
+from vaekit.metrics.structure import ssim, structural_similarity
+from vaekit.metrics.surgery import Surgery, elbo_surgery
+from vaekit.metrics.table import (
+    BASIC,
+    Instruments,
+    blank_metrics,
+    put_mean,
+    put_neighbours,
+    put_probes,
+    put_reconstruction,
+    put_samples,
+    row_errors,
+)
 
 __all__ = [
+    "BASIC",
     "KEYS",
     "MEASURES",
     "Batch",
     "Batches",
+    "Clusters",
+    "Features",
+    "Instruments",
+    "Manifolds",
     "Measure",
+    "Pixels",
     "RateDistortion",
     "Scorable",
     "Scores",
+    "Surgery",
     "active_units",
     "bits_per_dim",
     "blank_metrics",
+    "cluster_agreement",
+    "compare_manifolds",
+    "decibels",
     "elbo",
+    "elbo_surgery",
     "evaluate_model",
+    "features_of",
+    "frechet_distance",
+    "frechet_normals",
+    "jackknife",
+    "kernel_distance",
     "knn_accuracy",
+    "linear_r2",
     "log_marginal",
+    "logistic_accuracy",
     "mean_and_error",
+    "mmd",
     "mse",
     "posterior_means",
     "psnr",
-    "put_accuracy",
     "put_mean",
+    "put_neighbours",
+    "put_probes",
+    "put_reconstruction",
+    "put_samples",
     "rate_by_dimension",
     "rate_distortion",
+    "row_errors",
     "score",
     "squared_error",
+    "ssim",
+    "structural_similarity",
+    "trustworthiness",
 ]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from vaekit.errors import ConfigError, DataError
-from vaekit.metrics.likelihood import Scores, mean_and_error, score
-from vaekit.metrics.measures import KEYS
-from vaekit.metrics.probes import knn_accuracy
-from vaekit.metrics.rate_distortion import active_units, posterior_means
-from vaekit.metrics.reconstruction import squared_error
+from vaekit.distributions import row_noise
+from vaekit.errors import ConfigError
+from vaekit.metrics.likelihood import Scores, block_seed, score
+from vaekit.metrics.rate_distortion import active_units, posterior_means, rate_by_dimension
 from vaekit.metrics.scored import (
     Batch,
     Batches,
@@ -24,8 +22,21 @@ from vaekit.metrics.scored import (
     like_model,
     why_no_density,
 )
+from vaekit.metrics.spread import SpreadRows, spread_rows
+from vaekit.metrics.table import (
+    BASIC,
+    Instruments,
+    blank_metrics,
+    put_mean,
+    put_neighbours,
+    put_probes,
+    put_reconstruction,
+    put_samples,
+    put_surgery,
+    row_errors,
+)
 
-__all__ = ["blank_metrics", "evaluate_model", "put_accuracy", "put_mean"]
+__all__ = ["evaluate_model"]
 
 
 def evaluate_model(
@@ -36,6 +47,7 @@ def evaluate_model(
     seed: int = 0,
     batch_size: int = 500,
     train: Batches | None = None,
+    instruments: Instruments = BASIC,
 ) -> dict[str, Any]:
     """All metrics of a model on a data set, ready for JSON.
 
@@ -45,13 +57,15 @@ def evaluate_model(
         samples: K, codes drawn for each row, for the ELBO and the log marginal alike.
         seed: Determines the draws of each row, with its number: nothing depends on the batches.
         batch_size: Rows to take at a time.
-        train: Labelled training rows; with them the 5-NN accuracy of the codes is measured.
+        train: Labelled training rows; with them the codes are probed for classes or numbers.
+        instruments: The range of x, and by which features samples are compared, if they are.
 
     Returns:
-        The keys :data:`vaekit.metrics.KEYS`, in nats per row where they are nats, and ``notes``,
-        sentences about what is missing or needs care. A key is None where it is undefined. ``mse``
-        compares x with E[x|z] at the posterior mean, in model units. ``*_error`` are standard
-        errors over rows.
+        The keys :data:`~vaekit.metrics.KEYS`, in nats per row where they are nats, and
+        ``notes``, sentences about what is missing or needs care. A key is None where it is
+        undefined. Reconstructions are E[x|z] at the posterior mean, in model units. ``*_error``
+        are standard errors over rows. ``surgery_rows`` is the N whose logarithm bounds the mutual
+        information; with the marginal KL it sums to the rate of one draw for each of these rows.
 
     Raises:
         DataError: If there are no rows.
@@ -67,13 +81,17 @@ def evaluate_model(
     """
     rows: list[_Rows] = []
     for batch in data.batches(batch_size, train=False):
-        rows.append(_measure(model, batch, samples, seed, sum(len(r.means) for r in rows)))
+        first = sum(len(r.means) for r in rows)
+        rows.append(_measure(model, batch, samples, seed, first, instruments.peak))
     found = blank_metrics(sum(len(r.means) for r in rows))
-    _put_scores(found, [r.scores for r in rows if r.scores is not None])
-    _put_reconstruction(found, rows)
     means = torch.cat([r.means for r in rows])
+    some = spread_rows(data, len(means), SPREAD_ROWS, batch_size=batch_size)
+    _put_scores(found, rows)
+    _put_errors(found, rows)
     if model.has_density:
         found["active_units"] = active_units(means)
+        most = min(SPREAD_ROWS, math.isqrt(SURGERY_WORK // max(1, means.shape[1])))
+        put_surgery(found, model, some.at_most(most), seed=seed, batch_size=batch_size)
     else:
         found["notes"].append(
             "no elbo, log_marginal, rate, distortion or active_units: " + why_no_density(model)
@@ -81,15 +99,23 @@ def evaluate_model(
     if any(r.grey for r in rows):
         found["notes"].append(GREY)
     if train is not None:
-        _put_accuracy(found, model, train, rows, batch_size)
+        _put_probes(found, model, train, rows, batch_size)
+    put_neighbours(found, some.x, means[some.index])
+    if instruments.features is not None:
+        some = some.at_most(instruments.generated)
+        made = _generated(model, some, draw=instruments.draw, seed=seed, batch_size=batch_size)
+        put_samples(found, instruments.features, some.x, made)
     return found
 
 
-NEIGHBOURS = 5
 GREY = (
     "grey values in [0, 1] under a Bernoulli likelihood: log p(x|z) is a cross-entropy, the "
     "expected log-likelihood under dynamic binarisation, and not a density of x"
 )
+SPREAD_ROWS = 10_000
+"""Most rows for what takes time that grows with their square."""
+SURGERY_WORK = 2**28
+"""Most elements of codes that ELBO surgery scores: rows times rows times numbers in a code."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,58 +124,37 @@ class _Rows:
 
     means: Tensor
     scores: Scores | None
-    squared_error: Tensor | None
-    no_reconstruction: str
+    kl: Tensor | None
+    errors: Mapping[str, Tensor]
+    notes: list[str]
     y: Tensor | None
     grey: bool
 
 
-def blank_metrics(n: int) -> dict[str, Any]:
-    """A table of metrics with nothing measured yet.
-
-    Raises:
-        DataError: If there are no rows.
-    """
-    if not n:
-        raise DataError("no rows to evaluate")
-    return {**dict.fromkeys(KEYS), "n": n, "notes": []}
-
-
-def put_mean(found: dict[str, Any], name: str, values: Tensor) -> None:
-    """Put the mean of per-row ``values`` and its standard error (None for one row) in a table."""
-    mean, error = mean_and_error(values)
-    found[name], found[f"{name}_error"] = mean, None if math.isnan(error) else error
-
-
-def put_accuracy(
-    found: dict[str, Any], train_codes: Any, train_labels: Any, codes: Any, labels: Any
-) -> None:
-    """Put the 5-NN accuracy of codes in a table, or a note where too few rows can vote."""
-    if len(train_codes) < NEIGHBOURS:
-        few = f"it needs {NEIGHBOURS} training rows, got {len(train_codes)}"
-        found["notes"].append(f"no knn_accuracy: {few}")
-        return
-    found["knn_accuracy"] = knn_accuracy(train_codes, train_labels, codes, labels, NEIGHBOURS)
-
-
-def _measure(model: Scorable, batch: Batch, samples: int, seed: int, first_row: int) -> _Rows:
-    scores = None
+def _measure(
+    model: Scorable, batch: Batch, samples: int, seed: int, first_row: int, peak: float | None
+) -> _Rows:
+    scores = kl = None
     if model.has_density:
         scores = score(model, batch.x, batch.c, samples=samples, seed=seed, first_row=first_row)
-    error, reason = _squared_error(model, batch)
+        groups = rate_by_dimension(model, batch.x, batch.c, seed=seed)
+        kl = torch.cat([group.flatten() for group in groups]) if groups else None
+    errors, notes = _errors(model, batch, peak)
     means = posterior_means(model, batch.x, batch.c).flatten(1)
-    return _Rows(means, scores, error, reason, batch.y, _is_grey(model, batch.x))
+    return _Rows(means, scores, kl, errors, notes, batch.y, _is_grey(model, batch.x))
 
 
-def _squared_error(model: Scorable, batch: Batch) -> tuple[Tensor | None, str]:
-    """The squared error of each row, or why there is none: some likelihoods have no mean."""
+def _errors(
+    model: Scorable, batch: Batch, peak: float | None
+) -> tuple[Mapping[str, Tensor], list[str]]:
+    """The errors of each row, or why there are none: some likelihoods have no mean."""
     with evaluating(model):
         c = None if batch.c is None else like_model(model, batch.c)
         try:
             reconstruction = model.reconstruct(like_model(model, batch.x), c)
         except ConfigError as error:
-            return None, str(error)
-    return squared_error(batch.x, reconstruction), ""
+            return {}, [f"no mse: {error}"]
+    return row_errors(batch.x, reconstruction, peak=peak)
 
 
 def _is_grey(model: Scorable, x: Tensor) -> bool:
@@ -159,42 +164,66 @@ def _is_grey(model: Scorable, x: Tensor) -> bool:
     return not bool(((x == 0) | (x == 1)).all())
 
 
-def _put_scores(found: dict[str, Any], scores: list[Scores]) -> None:
+def _put_scores(found: dict[str, Any], rows: Sequence[_Rows]) -> None:
+    scores = [r.scores for r in rows if r.scores is not None]
     if not scores:
         return
     found["samples"] = scores[0].samples
     for name in ("elbo", "log_marginal", "rate", "distortion"):
         put_mean(found, name, torch.cat([getattr(s, name) for s in scores]))
+    kl = [len(r.means) * r.kl for r in rows if r.kl is not None]
+    if kl:
+        found["kl"] = (torch.stack(kl).sum(0) / found["n"]).tolist()
 
 
-def _put_reconstruction(found: dict[str, Any], rows: list[_Rows]) -> None:
-    errors = [r.squared_error for r in rows if r.squared_error is not None]
-    if len(errors) == len(rows):
-        put_mean(found, "mse", torch.cat(errors))
-    else:
-        reason = next(r.no_reconstruction for r in rows if r.no_reconstruction)
-        found["notes"].append(f"no mse: {reason}")
+def _put_errors(found: dict[str, Any], rows: Sequence[_Rows]) -> None:
+    names = set.intersection(*(set(r.errors) for r in rows))
+    errors = {
+        name: torch.cat([r.errors[name] for r in rows]) for name in rows[0].errors if name in names
+    }
+    notes = list(dict.fromkeys(note for r in rows for note in r.notes))
+    put_reconstruction(found, errors, notes)
 
 
-def _put_accuracy(
-    found: dict[str, Any], model: Scorable, train: Batches, rows: list[_Rows], batch_size: int
+def _put_probes(
+    found: dict[str, Any],
+    model: Scorable,
+    train: Batches,
+    rows: Sequence[_Rows],
+    batch_size: int,
 ) -> None:
-    test_labels = _classes([r.y for r in rows])
-    codes, labels = [], []
+    targets = _targets([r.y for r in rows])
+    codes, seen = [], []
     for batch in train.batches(batch_size, train=False):
-        if test_labels is None or batch.y is None:
+        if targets is None or batch.y is None:
             break
         codes.append(posterior_means(model, batch.x, batch.c).flatten(1))
-        labels.append(batch.y)
-    train_labels = _classes(labels)
-    if train_labels is None or test_labels is None:
+        seen.append(batch.y)
+    known = _targets(seen)
+    if known is None or targets is None or _is_numeric(known) != _is_numeric(targets):
         found["notes"].append("no knn_accuracy: it needs classes in training and evaluated rows")
         return
-    means = torch.cat([r.means for r in rows])
-    put_accuracy(found, torch.cat(codes), train_labels, means, test_labels)
+    put_probes(found, torch.cat(codes), known, torch.cat([r.means for r in rows]), targets)
 
 
-def _classes(labels: Sequence[Tensor | None]) -> Tensor | None:
-    """All labels in one tensor, or None where some are missing or no classes."""
-    present = [y.cpu() for y in labels if y is not None and not y.is_floating_point()]
+def _targets(labels: Sequence[Tensor | None]) -> Tensor | None:
+    """All labels in one tensor, or None where some are missing."""
+    present = [y.cpu() for y in labels if y is not None]
     return torch.cat(present) if present and len(present) == len(labels) else None
+
+
+def _is_numeric(targets: Tensor) -> bool:
+    """Whether targets are numbers to predict, and not classes."""
+    return targets.is_floating_point()
+
+
+def _generated(model: Any, like: SpreadRows, *, draw: bool, seed: int, batch_size: int) -> Tensor:
+    """As many new rows as there are in ``like``, under the contexts of those."""
+    made, first = [], 0
+    for batch in like.batches(batch_size):
+        c = None if batch.c is None else like_model(model, batch.c)
+        with evaluating(model), row_noise(block_seed(seed, first), first, len(batch)):
+            px = model.sample(len(batch), c)
+            made.append((px.sample() if draw else px.mean).cpu())
+        first += len(batch)
+    return torch.cat(made)

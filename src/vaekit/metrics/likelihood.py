@@ -31,7 +31,15 @@ from vaekit.errors import ConfigError, DataError, ShapeError
 from vaekit.metrics.scored import Scorable, evaluating, in_dtype, like_model, need_density
 from vaekit.models import Evidence, VAEModel, draw
 
-__all__ = ["Scores", "bits_per_dim", "elbo", "log_marginal", "mean_and_error", "score"]
+__all__ = [
+    "Scores",
+    "bits_per_dim",
+    "block_seed",
+    "elbo",
+    "log_marginal",
+    "mean_and_error",
+    "score",
+]
 
 MAX_BLOCK = 64
 """Most samples that are drawn and decoded together."""
@@ -225,11 +233,11 @@ Noise = Callable[[int], contextlib.AbstractContextManager[None]]
 
 
 def _shared(seed: int) -> Noise:
-    return lambda index: shared_noise(_block_seed(seed, index))
+    return lambda index: shared_noise(block_seed(seed, index))
 
 
 def _own(seed: int, first: int, rows: int) -> Noise:
-    return lambda index: row_noise(_block_seed(seed, index), first, rows)
+    return lambda index: row_noise(block_seed(seed, index), first, rows)
 
 
 def _blocks(draw: Draw, block: int, *, samples: int, noise: Noise) -> Iterator[Evidence]:
@@ -239,7 +247,8 @@ def _blocks(draw: Draw, block: int, *, samples: int, noise: Noise) -> Iterator[E
         yield evidence
 
 
-def _block_seed(seed: int, index: int) -> int:
+def block_seed(seed: int, index: int) -> int:
+    """A seed that differs between the blocks of a computation with one seed."""
     return int(np.random.SeedSequence((seed % 2**64, index)).generate_state(1, np.uint64)[0])
 
 

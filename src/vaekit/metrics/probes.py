@@ -1,14 +1,34 @@
-"""What a simple classifier can read from the codes."""
+"""What simple methods can read from the codes: classes, numbers, groups and neighbours."""
 
 from __future__ import annotations
 
+import warnings
+from typing import Any, NamedTuple
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.manifold import trustworthiness as _trustworthiness
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from vaekit.errors import ConfigError, DataError
 
-__all__ = ["knn_accuracy"]
+__all__ = [
+    "Clusters",
+    "cluster_agreement",
+    "knn_accuracy",
+    "linear_r2",
+    "logistic_accuracy",
+    "trustworthiness",
+]
+
+MAX_STEPS = 1_000
+STARTS = 4
 
 
 def knn_accuracy(
@@ -36,15 +56,152 @@ def knn_accuracy(
         0.6667
     """
     train, test = np.asarray(train_codes), np.asarray(codes)
-    for name, values, classes in (
-        ("train_labels", train, np.asarray(train_labels)),
-        ("labels", test, np.asarray(labels)),
-    ):
-        if classes.shape != (len(values),):
-            raise DataError(
-                "one label for each code", expected=(len(values),), got=classes.shape, where=name
-            )
+    _need_pairs(train_labels=(train, train_labels), labels=(test, labels))
     if not 1 <= k <= len(train):
         raise ConfigError("not enough neighbours", expected=f"between 1 and {len(train)}", got=k)
     votes = KNeighborsClassifier(n_neighbors=k).fit(train, np.asarray(train_labels))
     return float(votes.score(test, np.asarray(labels)))
+
+
+def logistic_accuracy(
+    train_codes: ArrayLike, train_labels: ArrayLike, codes: ArrayLike, labels: ArrayLike
+) -> float:
+    """The share of rows that a logistic regression on standardised training codes classifies well.
+
+    Args:
+        train_codes: Codes to fit, shape (m, latent_dim).
+        train_labels: Their classes, shape (m,).
+        codes: Codes to classify, shape (n, latent_dim).
+        labels: Their classes, shape (n,).
+
+    Raises:
+        DataError: If codes and labels do not pair up, or all training labels are the same.
+
+    Example:
+        >>> logistic_accuracy([[0.0], [1.0]], ["a", "b"], [[-3.0], [0.9]], ["a", "b"])
+        1.0
+    """
+    train, test = np.asarray(train_codes), np.asarray(codes)
+    _need_pairs(train_labels=(train, train_labels), labels=(test, labels))
+    if len(np.unique(train_labels)) < 2:
+        raise DataError(
+            "nothing to tell apart", expected="at least 2 classes", got=1, where="train_labels"
+        )
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_STEPS))
+    with _as_far_as_it_goes():
+        probe.fit(train, np.asarray(train_labels))
+    return float(probe.score(test, np.asarray(labels)))
+
+
+def linear_r2(
+    train_codes: ArrayLike, train_targets: ArrayLike, codes: ArrayLike, targets: ArrayLike
+) -> float:
+    """R² of a least-squares fit of numeric targets to the codes, on rows that it has not seen.
+
+    Args:
+        train_codes: Codes to fit, shape (m, latent_dim).
+        train_targets: Their numbers, shape (m,).
+        codes: Codes to predict from, shape (n, latent_dim).
+        targets: Their numbers, shape (n,).
+
+    Returns:
+        1 for a perfect prediction, 0 for one as good as the mean, below for worse ones.
+
+    Raises:
+        DataError: If codes and targets do not pair up, or there are fewer than two rows.
+
+    Example:
+        >>> linear_r2([[0.0], [1.0]], [1.0, 3.0], [[2.0], [3.0]], [5.0, 7.0])
+        1.0
+    """
+    train, test = np.asarray(train_codes), np.asarray(codes)
+    _need_pairs(train_targets=(train, train_targets), targets=(test, targets))
+    if len(test) < 2:
+        raise DataError("no variance to explain", expected="at least 2 rows", got=len(test))
+    fit = LinearRegression().fit(train, np.asarray(train_targets))
+    return float(fit.score(test, np.asarray(targets)))
+
+
+class Clusters(NamedTuple):
+    """How far groups of codes are the classes; 1 when they are the same.
+
+    Attributes:
+        ari: Adjusted Rand index: 0 in expectation for random groups.
+        nmi: Normalised mutual information, by the arithmetic mean of both entropies.
+    """
+
+    ari: float
+    nmi: float
+
+
+def cluster_agreement(codes: ArrayLike, labels: ArrayLike, *, seed: int = 0) -> Clusters:
+    """Agreement of classes with as many k-means clusters of the codes as there are classes.
+
+    Args:
+        codes: Codes, shape (n, latent_dim).
+        labels: Their classes, shape (n,).
+        seed: Of the starts of k-means; the best of four counts.
+
+    Raises:
+        DataError: If codes and labels do not pair up.
+
+    Example:
+        >>> cluster_agreement([[0.0], [0.1], [9.0], [9.1]], ["a", "a", "b", "b"])
+        Clusters(ari=1.0, nmi=1.0)
+    """
+    values, classes = np.asarray(codes), np.asarray(labels)
+    _need_pairs(labels=(values, classes))
+    kmeans = KMeans(len(np.unique(classes)), n_init=STARTS, random_state=seed)
+    with _as_far_as_it_goes():
+        groups = kmeans.fit_predict(values)
+    return Clusters(
+        float(adjusted_rand_score(classes, groups)),
+        float(normalized_mutual_info_score(classes, groups)),
+    )
+
+
+def trustworthiness(x: ArrayLike, codes: ArrayLike, *, k: int = 5) -> float:
+    """How far neighbours among the codes are neighbours in the data, from 0 to 1.
+
+    Args:
+        x: Data, shape ``(n, *event)``.
+        codes: Their codes, shape (n, latent_dim).
+        k: How many neighbours.
+
+    Raises:
+        DataError: If rows and codes do not pair up.
+        ConfigError: If k is not between 1 and below n / 2.
+
+    References:
+        Neighborhood Preservation in Nonlinear Projection Methods (Venna & Kaski, 2001).
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(30, 3))
+        >>> trustworthiness(x, 2 * x)
+        1.0
+    """
+    rows, values = np.asarray(x), np.asarray(codes)
+    if len(rows) != len(values):
+        raise DataError("one code for each row", expected=len(rows), got=len(values))
+    if not 1 <= k < len(rows) / 2:
+        raise ConfigError(
+            "not a number of neighbours", expected=f"at least 1, below {len(rows) / 2:g}", got=k
+        )
+    return float(_trustworthiness(rows.reshape(len(rows), -1), values, n_neighbors=k))
+
+
+def _need_pairs(**pairs: tuple[NDArray[Any], ArrayLike]) -> None:
+    for name, (values, targets) in pairs.items():
+        got = np.asarray(targets).shape
+        if got != (len(values),):
+            raise DataError(
+                f"one {name.removeprefix('train_')[:-1]} for each code",
+                expected=(len(values),),
+                got=got,
+                where=name,
+            )
+
+
+def _as_far_as_it_goes() -> warnings.catch_warnings[Any]:
+    """Optimisers may stop early on collapsed codes: that is a finding, and no reason to warn."""
+    return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vaekit.errors import ConfigError, DataError, ShapeError
 
-__all__ = ["mse", "psnr", "squared_error"]
+__all__ = ["decibels", "mse", "psnr", "squared_error"]
 
 
 def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
@@ -45,8 +45,8 @@ def mse(x: Tensor, reconstruction: Tensor) -> float:
     return float(squared_error(x, reconstruction).mean())
 
 
-def psnr(x: Tensor, reconstruction: Tensor, *, peak: float = 1.0) -> float:
-    r"""The peak signal-to-noise ratio in decibels, averaged over rows.
+def decibels(x: Tensor, reconstruction: Tensor, *, peak: float = 1.0) -> Tensor:
+    r"""The peak signal-to-noise ratio of each row in decibels, float64, shape (n,).
 
     .. math:: 10 \log_{10} (\mathrm{peak}^2 / \mathrm{MSE}_{row})
 
@@ -56,13 +56,23 @@ def psnr(x: Tensor, reconstruction: Tensor, *, peak: float = 1.0) -> float:
         peak: The range of x: 1 for images in [0, 1], 255 for bytes.
 
     Returns:
-        Decibels, higher is better; infinite when a row came back unchanged.
+        Higher is better; infinite for a row that came back unchanged.
+
+    Raises:
+        ConfigError: If the peak is not above 0.
+        ShapeError: If the shapes differ.
+        DataError: If there is nothing to compare.
+    """
+    if not peak > 0:
+        raise ConfigError("the peak is the range of x", expected="above 0", got=peak)
+    return 20 * math.log10(peak) - 10 * torch.log10(squared_error(x, reconstruction))
+
+
+def psnr(x: Tensor, reconstruction: Tensor, *, peak: float = 1.0) -> float:
+    """:func:`decibels` averaged over rows.
 
     Example:
         >>> psnr(torch.zeros(3, 4), torch.full((3, 4), 0.1))
         20.0
     """
-    if not peak > 0:
-        raise ConfigError("the peak is the range of x", expected="above 0", got=peak)
-    decibels = -10 * torch.log10(squared_error(x, reconstruction))
-    return float(decibels.mean()) + 20 * math.log10(peak)
+    return float(decibels(x, reconstruction, peak=peak).mean())

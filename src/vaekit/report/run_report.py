@@ -11,11 +11,11 @@ from vaekit.artifacts import Artifact, describe, load
 from vaekit.baselines import PCA, PPCA, summarise
 from vaekit.data import Rows
 from vaekit.errors import ConfigError, DataError
-from vaekit.metrics import MEASURES
+from vaekit.metrics import MEASURES, Features, Instruments
 from vaekit.plots import Metric
 from vaekit.report.page import build_report
 from vaekit.report.pictures import Scene, draw_pictures
-from vaekit.tasks import Prepared, open_run, prepare_data, sample_of
+from vaekit.tasks import Prepared, instruments_for, open_run, prepare_data, sample_of
 
 __all__ = ["compare_with_pca", "report_run"]
 
@@ -24,7 +24,11 @@ CARDS = ("elbo", "log_marginal", "knn_accuracy", "mse")
 
 
 def report_run(
-    folder: Path, metrics: Mapping[str, Any], *, prepared: Prepared | None = None
+    folder: Path,
+    metrics: Mapping[str, Any],
+    *,
+    prepared: Prepared | None = None,
+    features: Features | None = None,
 ) -> Path:
     """Draw the pictures of a run and write ``report.html`` beside them.
 
@@ -32,6 +36,7 @@ def report_run(
         folder: The run.
         metrics: Of :func:`vaekit.tasks.evaluate_run`.
         prepared: The run's data, if it is at hand.
+        features: What the samples were compared by, if they were.
 
     Returns:
         The page.
@@ -42,7 +47,7 @@ def report_run(
     data, train = sample_of(prepared.held_out), sample_of(prepared.part("train"))
     scene = Scene(artifact, data, train)
     pictures = draw_pictures(scene, folder / "figures")
-    pca = compare_with_pca(artifact, data, train)
+    pca = compare_with_pca(artifact, data, train, features=features)
     return build_report(
         folder / "report.html",
         title=f"{run.data.source.rsplit('/', 1)[-1]}: a variational autoencoder"
@@ -53,40 +58,46 @@ def report_run(
         metrics=_rows(metrics, pca),
         figures=[(p.title, p.caption, p.path) for p in pictures],
         warnings=[
-            *_warnings(artifact),
-            *metrics.get("notes", []),
+            *_warnings(artifact, metrics),
             *([pca["problem"]] if "problem" in pca else []),
         ],
         commands=[text for text in (command, _again(folder, metrics)) if text],
     )
 
 
-def compare_with_pca(artifact: Artifact, data: Rows, train: Rows) -> dict[str, Any]:
+def compare_with_pca(
+    artifact: Artifact, data: Rows, train: Rows, *, features: Features | None = None
+) -> dict[str, Any]:
     """PCA of the same dimension on the same rows; its density only where ours is one too.
 
     Where the training rows do not vary there is no PCA, and ``problem`` says so.
     """
     batch, rows = _all(data), _all(train)
+    instruments = instruments_for(artifact.codec, features)
     k = min(artifact.model.latent_shape[0], rows.x[0].numel(), len(rows.x))
     density = (
         artifact.model.has_density and artifact.model.likelihood.spec.kind == "likelihood/gaussian"
     )
     if density:
         try:
-            return _measured(PPCA(latent_dim=k).build(), rows, batch) | {"name": f"PPCA-{k}"}
+            return _measured(PPCA(latent_dim=k), rows, batch, instruments)
         except (ConfigError, DataError):
             pass  # k directions hold all there is: no noise is left, and there is no density
     try:
-        return _measured(PCA(latent_dim=k).build(), rows, batch) | {"name": f"PCA-{k}"}
+        return _measured(PCA(latent_dim=k), rows, batch, instruments)
     except DataError as error:  # one training row, or all the same: the model stands alone
         return {"name": f"PCA-{k}", "problem": f"no comparison with PCA: {error}"}
 
 
-def _measured(baseline: Any, rows: Any, batch: Any) -> dict[str, Any]:
+def _measured(
+    baseline: PCA | PPCA, rows: Any, batch: Any, instruments: Instruments
+) -> dict[str, Any]:
     labels = {}
     if rows.y is not None and batch.y is not None:
         labels = {"train_labels": rows.y.numpy(), "test_labels": batch.y.numpy()}
-    return summarise(baseline, rows.x.numpy(), batch.x.numpy(), **labels)
+    x = rows.x.numpy(), batch.x.numpy()
+    found = summarise(baseline.build(), *x, **labels, instruments=instruments)
+    return found | {"name": f"{type(baseline).__name__}-{baseline.latent_dim}"}
 
 
 def _all(data: Rows) -> Any:
@@ -98,7 +109,7 @@ def _rows(metrics: Mapping[str, Any], pca: Mapping[str, Any]) -> list[Metric]:
     ours = "VAE" if metrics.get("elbo") is not None else "autoencoder"
     return [
         Metric(
-            f"{m.name}, K = {metrics['samples']}" if m.key == "log_marginal" else m.name,
+            m.name + _qualified(m.key, metrics),
             {ours: metrics[m.key], pca["name"]: pca.get(m.key)},
             m.unit,
             m.better,
@@ -110,6 +121,15 @@ def _rows(metrics: Mapping[str, Any], pca: Mapping[str, Any]) -> list[Metric]:
         for m in sorted(MEASURES, key=lambda m: m.key not in CARDS)
         if metrics.get(m.key) is not None
     ]
+
+
+def _qualified(key: str, metrics: Mapping[str, Any]) -> str:
+    """What the name of a metric does not say: how many samples, how many rows."""
+    if key == "log_marginal":
+        return f", K = {metrics['samples']}"
+    if key == "mutual_information":
+        return f", at most log {metrics['surgery_rows']:,}"
+    return ""
 
 
 def _again(folder: Path, metrics: Mapping[str, Any]) -> str:
@@ -130,9 +150,13 @@ def _subtitle(artifact: Artifact, prepared: Prepared) -> str:
     )
 
 
-def _warnings(artifact: Artifact) -> list[str]:
+def _warnings(artifact: Artifact, metrics: Mapping[str, Any]) -> list[str]:
+    """Warnings of the last epoch and notes on the metrics, each alarm once."""
     history = artifact.history
-    return list(history[-1].get("warnings", [])) if history else []
+    notes = metrics.get("notes", [])
+    raised = {note.partition(":")[0] for note in notes}
+    last = history[-1].get("warnings", []) if history else []
+    return [*(w for w in last if w.partition(":")[0] not in raised), *notes]
 
 
 def _facts(folder: Path) -> dict[str, Any]:

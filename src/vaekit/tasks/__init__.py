@@ -2,6 +2,7 @@
 
 from vaekit.tasks.comparison import compare_runs
 from vaekit.tasks.composition import Composition, Hint, Recipe
+from vaekit.tasks.instruments import instruments_for
 from vaekit.tasks.representation import ModelRepresentation
 from vaekit.tasks.run import (
     Run,
@@ -27,6 +28,7 @@ __all__ = [
     "compare_runs",
     "evaluate_run",
     "hint_for",
+    "instruments_for",
     "open_run",
     "other_data",
     "prepare_data",

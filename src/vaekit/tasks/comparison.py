@@ -17,6 +17,7 @@ from vaekit.data import Rows
 from vaekit.errors import ConfigError, DataError, NumericalError
 from vaekit.metrics import MEASURES, blank_metrics, mean_and_error
 from vaekit.spec import Spec, lookup
+from vaekit.tasks.instruments import instruments_for
 from vaekit.tasks.run import Run, evaluate_run, open_run
 from vaekit.tasks.source import DataSpec, Prepared, prepare_data, sample_of
 
@@ -91,11 +92,15 @@ def baseline_row(name: str, run: Run, prepared: Prepared, *, seeds: int = 1) -> 
     """
     train = _arrays(sample_of(prepared.part("train")))
     test = _arrays(sample_of(prepared.held_out))
-    labels = {"train_labels": train[1], "test_labels": test[1]}
+    measured = {
+        "train_labels": train[1],
+        "test_labels": test[1],
+        "instruments": instruments_for(prepared.codec),
+    }
     try:
         specs = _seeded(_baseline(name, run), seeds)
         tables = [
-            {"seed": seed, **summarise(spec.build(), train[0], test[0], **labels)}
+            {"seed": seed, **summarise(spec.build(), train[0], test[0], **measured)}
             for seed, spec in specs.items()
         ]
     except (ConfigError, DataError, NumericalError) as error:

@@ -15,12 +15,14 @@ from vaekit.data.streams import Source, StreamData, can_stream, given_parts
 from vaekit.errors import ArtifactError, ConfigError, DataError, NumericalError, VaekitError
 from vaekit.files import read_json, write_json
 from vaekit.likelihoods.likelihood import Likelihood
-from vaekit.metrics import evaluate_model
+from vaekit.metrics import Features, evaluate_model
 from vaekit.models import VAEModel
 from vaekit.spec import Role, Spec, from_json, to_json
 from vaekit.tasks.composition import Composition
+from vaekit.tasks.instruments import instruments_for
 from vaekit.tasks.source import MEASURED_ROWS, DataSpec, Prepared, prepare_data, sample_of
 from vaekit.training import CHECKPOINT, Callback, Processes, Trainer
+from vaekit.training.alarms import alarms
 
 __all__ = [
     "Run",
@@ -246,6 +248,7 @@ def evaluate_run(
     samples: int = 500,
     seed: int = 0,
     prepared: Prepared | None = None,
+    features: Features | None = None,
 ) -> dict[str, Any]:
     """Metrics of a saved model on held-out data, or on other data that is read the same way.
 
@@ -255,9 +258,11 @@ def evaluate_run(
         samples: Importance samples K.
         seed: Of the noise.
         prepared: The run's own data, if it is at hand.
+        features: What samples are compared by; None leaves samples out.
 
     Returns:
-        The table of :func:`vaekit.metrics.evaluate_model`, and ``data``.
+        The table of :func:`vaekit.metrics.evaluate_model`, and ``data``. Alarms, such as that of a
+        collapsed code, are among its notes.
     """
     artifact = load(folder)
     run, _ = open_run(folder)
@@ -270,9 +275,16 @@ def evaluate_run(
     data, notes = _measurable(data)
     if train is not None:
         train = sample_of(train, NEIGHBOUR_ROWS)
-    metrics = evaluate_model(artifact.model, data, samples=samples, seed=seed, train=train)
+    metrics = evaluate_model(
+        artifact.model,
+        data,
+        samples=samples,
+        seed=seed,
+        train=train,
+        instruments=instruments_for(artifact.codec, features),
+    )
     metrics["data"] = run.data.source if source is None else str(source)
-    metrics["notes"] += notes
+    metrics["notes"] += [*alarms(metrics, artifact.model), *notes]
     if on_train:
         metrics["notes"].append("no rows were held out: these are the training rows")
     known = artifact.provenance.get("data_sha256")

@@ -12,7 +12,7 @@ import torch
 
 from vaekit.baselines import PCA, PPCA, FactorAnalysis, summarise
 from vaekit.errors import DataError
-from vaekit.metrics import evaluate_model
+from vaekit.metrics import Instruments, Pixels, evaluate_model, psnr
 from vaekit.models import LinearVAE
 
 
@@ -51,10 +51,33 @@ def test_probabilistic_pca_and_the_linear_vae_share_a_table(digits):
     batch = SimpleNamespace(x=torch.from_numpy(test), y=None, c=None)
     other = evaluate_model(model, SimpleNamespace(batches=lambda size, train: [batch]), samples=1)
     assert list(found) == list(other)
-    for name in ("n", "mse", "mse_error", "log_marginal", "log_marginal_error", "active_units"):
+    for name in (
+        *("n", "mse", "mse_error", "log_marginal", "log_marginal_error", "active_units"),
+        "trustworthiness",
+    ):
         assert found[name] == pytest.approx(other[name], rel=1e-9), name
     assert found["elbo"] is None
     assert found["samples"] is None
+
+
+def test_samples_and_codes_are_measured_as_those_of_models_are(digits):
+    train, train_labels, test, labels = digits
+    given = Instruments(peak=1.0, features=Pixels(), generated=100)
+    found = summarise(
+        PPCA(latent_dim=8).build(),
+        train,
+        test,
+        train_labels=train_labels,
+        test_labels=labels,
+        instruments=given,
+    )
+    fitted = PPCA(latent_dim=8).build().fit(train)
+    x, made = torch.from_numpy(test), torch.from_numpy(fitted.reconstruct(test))
+    assert found["psnr"] == pytest.approx(psnr(x, made), rel=1e-12)
+    assert found["generated"] == 100
+    assert 0 < found["frechet_error"] < found["frechet"]
+    assert 0.8 < found["logistic_accuracy"] <= 1
+    assert 0.3 < found["ari"] < found["nmi"] < 1
 
 
 def test_pca_has_no_likelihood(digits):

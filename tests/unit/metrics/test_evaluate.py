@@ -1,6 +1,7 @@
 """The table of metrics against each metric computed alone."""
 
 import json
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,22 @@ import torch
 from vaekit.errors import ConfigError, DataError
 from vaekit.latents import Point
 from vaekit.likelihoods import Bernoulli, Gaussian
-from vaekit.metrics import KEYS, active_units, evaluate_model, posterior_means, score
+from vaekit.metrics import (
+    KEYS,
+    Instruments,
+    Pixels,
+    active_units,
+    decibels,
+    elbo_surgery,
+    evaluate_model,
+    frechet_distance,
+    logistic_accuracy,
+    posterior_means,
+    rate_by_dimension,
+    score,
+    structural_similarity,
+    trustworthiness,
+)
 from vaekit.models import FlatVAE, LinearVAE
 from vaekit.networks import MLP
 
@@ -63,7 +79,7 @@ def test_every_number(x, batch_size):
 def test_an_autoencoder_has_no_likelihoods_but_the_rest(x):
     found = evaluate_model(flat(posterior=Point()), Data(x))
     undefined = {name for name, value in found.items() if value is None}
-    assert undefined == set(KEYS) - {"n", "mse", "mse_error"}
+    assert undefined == set(KEYS) - {"n", "mse", "mse_error", "trustworthiness"}
     (note,) = found["notes"]
     assert "its posterior 'posterior/point' is a point, with no density" in note
 
@@ -132,3 +148,115 @@ def test_the_table_is_json_even_for_one_row(x):
 def test_no_rows_are_refused(x):
     with pytest.raises(DataError, match="no rows to evaluate"):
         evaluate_model(flat(), Data(x[:0]))
+
+
+def test_the_rate_and_its_parts(x):
+    model = flat()
+    found = evaluate_model(model, Data(x), samples=3, seed=4, batch_size=7)
+    (kl,) = rate_by_dimension(model, x, seed=4)
+    assert found["kl"] == pytest.approx(kl.tolist(), abs=1e-12)
+    assert sum(found["kl"]) == pytest.approx(found["rate"], abs=1e-12)
+    parts = elbo_surgery(model, Data(x), seed=4)
+    assert found["mutual_information"] == pytest.approx(parts.mutual_information, abs=1e-12)
+    assert found["marginal_kl_error"] == pytest.approx(parts.marginal_kl_error, abs=1e-12)
+    assert found["mutual_information"] + found["marginal_kl"] == pytest.approx(found["rate"])
+    assert found["surgery_rows"] == 23
+
+
+def test_codes_at_the_bound_of_the_information_get_a_note(x):
+    model = flat()
+    free = evaluate_model(model, Data(x), samples=1)
+    assert free["notes"] == []
+    with torch.no_grad():
+        model.posterior.head.weight[2:] = 0.0
+        model.posterior.head.bias[2:] = -6.0  # log σ: narrower than the means are apart
+    found = evaluate_model(model, Data(x), samples=1)
+    assert found["mutual_information"] == pytest.approx(math.log(23), abs=0.1)
+    (note,) = found["notes"]
+    assert note.startswith("mutual_information is at its bound, log 23 = 3.14 nats")
+
+
+def test_reconstructions_of_images():
+    images = torch.rand(9, 1, 12, 12, dtype=torch.float64)
+    spec = FlatVAE(latent_dim=2, encoder=MLP(hidden=(8,)), likelihood=Bernoulli())
+    model = spec.build(event_shape=(1, 12, 12)).double()
+    found = evaluate_model(
+        model, Data(images), samples=1, batch_size=4, instruments=Instruments(peak=1.0)
+    )
+    made = model.reconstruct(images).detach()
+    assert found["psnr"] == pytest.approx(float(decibels(images, made).mean()), abs=1e-9)
+    assert found["ssim"] == pytest.approx(float(structural_similarity(images, made).mean()))
+    small = spec.build(event_shape=(1, 8, 8)).double()
+    found = evaluate_model(
+        small, Data(images[..., :8, :8]), samples=1, instruments=Instruments(peak=1.0)
+    )
+    assert found["ssim"] is None
+    assert any(note.startswith("no ssim: images smaller") for note in found["notes"])
+
+
+def test_codes_are_probed_for_classes_or_numbers(x):
+    model, train = flat(), torch.randn(40, 6, dtype=torch.float64)
+    y, known = (x[:, 0] > 0).long(), (train[:, 0] > 0).long()
+    found = evaluate_model(model, Data(x, y), samples=1, batch_size=7, train=Data(train, known))
+    codes, seen = posterior_means(model, x), posterior_means(model, train)
+    assert found["logistic_accuracy"] == logistic_accuracy(seen, known, codes, y)
+    assert -0.5 <= found["ari"] <= 1
+    assert found["linear_r2"] is None
+    assert found["trustworthiness"] == pytest.approx(trustworthiness(x, codes), abs=1e-12)
+    numbers = evaluate_model(model, Data(x, x[:, 0]), samples=1, train=Data(train, train[:, 0]))
+    assert numbers["linear_r2"] is not None
+    assert numbers["knn_accuracy"] is None
+
+
+def test_samples_are_compared_by_features(x):
+    model, data = flat(), Data(torch.cat([x, x + 0.1]))
+    given = Instruments(features=Pixels(), generated=40, draw=True)
+    found = evaluate_model(model, data, samples=1, batch_size=7, instruments=given)
+    assert (found["features"], found["generated"]) == ("pixels", 40)
+    for name in ("frechet", "kernel_distance", "precision", "recall", "density", "coverage"):
+        assert found[name] is not None, name
+        assert found[f"{name}_error"] >= 0, name
+    again = evaluate_model(model, data, samples=1, batch_size=7, instruments=given)
+    assert again == found
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    plain = evaluate_model(model, data, samples=1, batch_size=7)
+    assert plain["frechet"] is None
+
+
+def test_samples_of_the_true_model_are_like_the_data():
+    """Rows that the model made are as far from its samples as two samples of one population."""
+    model = LinearVAE(latent_dim=2).build(event_shape=(3,)).double()
+    model.set_maximum_likelihood(
+        torch.randn(500, 3, dtype=torch.float64) * torch.tensor([3, 2, 1])
+    )
+    with torch.no_grad():
+        data = model.sample(2_000).sample()
+    given = Instruments(features=Pixels(), draw=True)
+    found = evaluate_model(model, Data(data), samples=1, instruments=given)
+    assert abs(found["kernel_distance"]) < 4 * found["kernel_distance_error"]
+    assert found["precision"] == pytest.approx(found["recall"], abs=0.05)
+    means = evaluate_model(
+        model, Data(data), samples=1, instruments=Instruments(features=Pixels())
+    )
+    assert means["frechet"] > 3 * found["frechet"]  # E[x|z] lacks the noise
+
+
+def test_too_few_rows_for_sampling_errors_are_a_note(x):
+    given = Instruments(features=Pixels())
+    found = evaluate_model(flat(), Data(x[:15]), samples=1, instruments=given)
+    assert found["frechet"] is None
+    assert any("no distances between samples: too few rows" in note for note in found["notes"])
+
+
+def test_any_function_can_give_the_features(x):
+    model, data = flat(), Data(torch.cat([x, x + 0.1]))
+    made = []
+
+    def seen(rows):
+        made.append(rows)
+        return rows.flatten(1)
+
+    found = evaluate_model(model, data, samples=1, instruments=Instruments(features=seen))
+    assert found["features"] == "seen"
+    assert torch.equal(made[0], data.x)
+    assert found["frechet"] == pytest.approx(float(frechet_distance(*made)), rel=1e-9)

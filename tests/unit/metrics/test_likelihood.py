@@ -119,7 +119,7 @@ def test_bias_shrinks_with_samples(linear, x):
 def test_one_sample_is_the_plain_importance_weight(model, x):
     found = score(model, x, samples=1)
     q = model.encode(x)
-    with module.shared_noise(module._block_seed(0, 0)):
+    with module.shared_noise(module.block_seed(0, 0)):
         z = q.rsample((1,))
     weight = model.decode(z).log_prob(x) + model.prior().log_prob(z) - q.log_prob(z)
     torch.testing.assert_close(found.log_marginal, weight[0].detach(), rtol=1e-12, atol=1e-12)

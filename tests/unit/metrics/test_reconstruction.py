@@ -7,7 +7,7 @@ import sklearn.metrics
 import torch
 
 from vaekit.errors import ConfigError, DataError, ShapeError
-from vaekit.metrics import mse, psnr, squared_error
+from vaekit.metrics import decibels, mse, psnr, squared_error
 
 
 def test_mse_equals_scikit_learn():
@@ -28,6 +28,7 @@ def test_psnr_averages_rows_in_decibels():
     assert psnr(x, y) == pytest.approx(30.0)
     assert psnr(255 * x, 255 * y, peak=255) == pytest.approx(30.0)
     assert psnr(x, x) == math.inf
+    assert decibels(255 * x, 255 * y, peak=255).tolist() == pytest.approx([20.0, 40.0])
 
 
 def test_wrong_inputs_are_refused():
