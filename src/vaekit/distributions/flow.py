@@ -87,6 +87,10 @@ class FlowDensity(JointDensity):
         self.frozen = frozen
         self.event_dims = 1
 
+    @property
+    def batch_shape(self) -> torch.Size:  # noqa: D102
+        return self.base.batch_shape
+
     def log_prob(self, value: Tensor) -> Tensor:  # noqa: D102
         eps, log_det = self._through(value, inverse=True)
         return self.base.log_prob(eps) - log_det

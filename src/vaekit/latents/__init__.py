@@ -1,6 +1,7 @@
 """Priors p(z) and posteriors q(z|x)."""
 
 from vaekit.latents.flow_posterior import FlowPosterior
+from vaekit.latents.flow_prior import FlowOfNormal, FlowPrior
 from vaekit.latents.iaf import IAF, IAFPosterior
 from vaekit.latents.mixture import MixtureOfNormals, MixturePrior
 from vaekit.latents.posterior import (
@@ -27,7 +28,9 @@ __all__ = [
     "ConditionalNormalPrior",
     "Diagonal",
     "DiagonalPosterior",
+    "FlowOfNormal",
     "FlowPosterior",
+    "FlowPrior",
     "Full",
     "FullPosterior",
     "IAFPosterior",

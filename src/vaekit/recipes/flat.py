@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from vaekit.errors import ConfigError
-from vaekit.latents import IAF, ConditionalNormal, Full, MixtureOfNormals, Point, Vamp
+from vaekit.latents import (
+    IAF,
+    ConditionalNormal,
+    FlowOfNormal,
+    Full,
+    MixtureOfNormals,
+    Point,
+    Vamp,
+)
 from vaekit.likelihoods import Gaussian
 from vaekit.models import FlatVAE, LinearVAE
 from vaekit.networks import MLP
@@ -83,6 +91,12 @@ def mixture_vae(hint: Hint) -> Composition:
 def vamp_vae(hint: Hint) -> Composition:
     """The prior is the mixture of the model's own posteriors at learned pseudo-inputs."""
     return Composition(flat(hint, prior=Vamp(components=500)))
+
+
+@recipe("flow-prior-vae", paper="Chen et al. 2016, arXiv:1611.02731")
+def flow_prior_vae(hint: Hint) -> Composition:
+    """The prior is a normalising flow that is learned with the model."""
+    return Composition(flat(hint, prior=FlowOfNormal()))
 
 
 @recipe("conditional-vae", paper="Sohn, Lee & Yan 2015 (NeurIPS)")

@@ -6,7 +6,7 @@ from torch import nn
 
 from vaekit.data import Batch
 from vaekit.errors import ConfigError
-from vaekit.latents import IAF, Full, MixtureOfNormals, Vamp
+from vaekit.latents import IAF, FlowOfNormal, Full, MixtureOfNormals, Vamp
 from vaekit.likelihoods import Bernoulli, Gaussian
 from vaekit.models import FlatVAE
 from vaekit.networks import MLP, Conv
@@ -64,6 +64,7 @@ CASES = {
     "full posterior, free bits": ({"posterior": Full()}, ELBO(free_bits=0.2), (6,), 0),
     "a flow": ({"posterior": IAF(steps=2, hidden=(4,))}, ELBO(samples=2), (6,), 0),
     "context": ({}, ELBO(), (6,), 2),
+    "flow prior": ({"prior": FlowOfNormal(transforms=2, hidden=(8,))}, ELBO(), (6,), 2),
     "mixture prior": ({"prior": MixtureOfNormals(components=3)}, ELBO(), (6,), 0),
     "prior that shares the encoder": ({"prior": Vamp(components=3)}, ELBO(), (6,), 2),
     "contraction": ({}, Autoencoding(contraction=0.1), (6,), 0),
