@@ -7,6 +7,7 @@ import typer
 from vaekit.cli.codes import encode, reconstruct, sample
 from vaekit.cli.compare import compare
 from vaekit.cli.evaluate import evaluate
+from vaekit.cli.fit_prior import fit_prior
 from vaekit.cli.inspect import inspect
 from vaekit.cli.recipes import recipes
 from vaekit.cli.score import score
@@ -21,7 +22,18 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_show_locals=False,
 )
-for command in (train, evaluate, score, sample, encode, reconstruct, inspect, recipes, compare):
+for command in (
+    train,
+    evaluate,
+    fit_prior,
+    score,
+    sample,
+    encode,
+    reconstruct,
+    inspect,
+    recipes,
+    compare,
+):
     app.command()(command)
 
 

@@ -2,6 +2,7 @@
 
 from vaekit.tasks.comparison import compare_runs
 from vaekit.tasks.composition import Composition, Hint, Recipe
+from vaekit.tasks.ex_post import PriorModel, codes_of, fit_prior
 from vaekit.tasks.instruments import instruments_for
 from vaekit.tasks.representation import ModelRepresentation
 from vaekit.tasks.run import (
@@ -22,11 +23,14 @@ __all__ = [
     "Hint",
     "ModelRepresentation",
     "Prepared",
+    "PriorModel",
     "Recipe",
     "Run",
     "build_model",
+    "codes_of",
     "compare_runs",
     "evaluate_run",
+    "fit_prior",
     "hint_for",
     "instruments_for",
     "open_run",

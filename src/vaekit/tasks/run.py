@@ -107,13 +107,7 @@ def start_run(
         NumericalError: If training diverges; the folder then holds the last good weights.
     """
     processes = processes or Processes()
-    taken = any((folder / name).exists() for name in (RUN, "model.json", CHECKPOINT))
-    if processes.from_first(lambda: taken):
-        raise ConfigError(
-            "this folder holds a run already",
-            where=str(folder),
-            remedy="continue it with --resume, or choose another folder with --out",
-        )
+    require_new_folder(folder, processes)
     prepared = prepared or prepare_data(run.data)
     model = build_model(run.composition, prepared)
     _trainer(run, folder, model, prepared, processes)  # refuses before anything is written
@@ -129,6 +123,21 @@ def start_run(
         command=command,
         processes=processes,
     )
+
+
+def require_new_folder(folder: Path, processes: Processes) -> None:
+    """Refuse a folder that holds a run.
+
+    Raises:
+        ConfigError: If it does.
+    """
+    taken = any((folder / name).exists() for name in (RUN, "model.json", CHECKPOINT))
+    if processes.from_first(lambda: taken):
+        raise ConfigError(
+            "this folder holds a run already",
+            where=str(folder),
+            remedy="continue it with --resume, or choose another folder with --out",
+        )
 
 
 def open_run(folder: Path) -> tuple[Run, str]:
