@@ -15,6 +15,7 @@ from vaekit.metrics import (
     Instruments,
     active_units,
     blank_metrics,
+    put_disentanglement,
     put_mean,
     put_neighbours,
     put_probes,
@@ -73,6 +74,7 @@ def summarise(
     *,
     train_labels: Sequence[Any] | NDArray[Any] | None = None,
     test_labels: Sequence[Any] | NDArray[Any] | None = None,
+    test_factors: ArrayLike | None = None,
     instruments: Instruments = BASIC,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -84,6 +86,7 @@ def summarise(
         test: Rows to measure, shape ``(n, *event)``.
         train_labels: Classes (or numbers) of the training rows; with both, the codes are probed.
         test_labels: Those of the measured rows.
+        test_factors: What made the measured rows, shape (n, F), to compare the codes with.
         instruments: The range of x, and by which features samples are compared, if they are.
         seed: Of the samples.
 
@@ -114,6 +117,7 @@ def summarise(
         put_mean(found, "log_marginal", _tensor(log_prob))
         found["active_units"] = active_units(_tensor(codes))
         found["notes"].append("log_marginal is exact")
+    put_disentanglement(found, codes, test_factors, seed=seed)
     if train_labels is not None and test_labels is not None:
         train_codes = representation.encode(train)
         put_probes(found, train_codes, train_labels, codes, test_labels)

@@ -1,5 +1,13 @@
 """What to measure of a model: likelihoods, rate and distortion, errors, codes, samples."""
 
+from vaekit.metrics.disentanglement import (
+    DCI,
+    dci,
+    factor_vae_score,
+    mig,
+    put_disentanglement,
+    sap,
+)
 from vaekit.metrics.evaluate import evaluate_model
 from vaekit.metrics.features import Features, Pixels, features_of
 from vaekit.metrics.frechet import frechet_distance, frechet_normals
@@ -48,6 +56,7 @@ from vaekit.metrics.table import (
 
 __all__ = [
     "BASIC",
+    "DCI",
     "KEYS",
     "MEASURES",
     "Batch",
@@ -67,10 +76,12 @@ __all__ = [
     "blank_metrics",
     "cluster_agreement",
     "compare_manifolds",
+    "dci",
     "decibels",
     "elbo",
     "elbo_surgery",
     "evaluate_model",
+    "factor_vae_score",
     "features_of",
     "frechet_distance",
     "frechet_normals",
@@ -81,10 +92,12 @@ __all__ = [
     "log_marginal",
     "logistic_accuracy",
     "mean_and_error",
+    "mig",
     "mmd",
     "mse",
     "posterior_means",
     "psnr",
+    "put_disentanglement",
     "put_mean",
     "put_neighbours",
     "put_probes",
@@ -93,6 +106,7 @@ __all__ = [
     "rate_by_dimension",
     "rate_distortion",
     "row_errors",
+    "sap",
     "score",
     "squared_error",
     "ssim",

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vaekit.distributions import row_noise
 from vaekit.errors import ConfigError
+from vaekit.metrics.disentanglement import put_disentanglement
 from vaekit.metrics.likelihood import Scores, block_seed, score
 from vaekit.metrics.rate_distortion import active_units, posterior_means, rate_by_dimension
 from vaekit.metrics.scored import (
@@ -53,7 +54,8 @@ def evaluate_model(
 
     Args:
         model: Any model that gives evidence; an autoencoder gets no likelihoods.
-        data: Rows to measure, in model units.
+        data: Rows to measure, in model units. Where it has generative ``factors``, codes are
+            compared with them.
         samples: K, codes drawn for each row, for the ELBO and the log marginal alike.
         seed: Determines the draws of each row, with its number: nothing depends on the batches.
         batch_size: Rows to take at a time.
@@ -98,6 +100,7 @@ def evaluate_model(
         )
     if any(r.grey for r in rows):
         found["notes"].append(GREY)
+    put_disentanglement(found, means, getattr(data, "factors", None), seed=seed)
     if train is not None:
         _put_probes(found, model, train, rows, batch_size)
     put_neighbours(found, some.x, means[some.index])

@@ -11,7 +11,7 @@ from vaekit.artifacts import Artifact, describe, load
 from vaekit.baselines import PCA, PPCA, summarise
 from vaekit.data import Rows
 from vaekit.errors import ConfigError, DataError
-from vaekit.metrics import MEASURES, Features, Instruments
+from vaekit.metrics import MEASURES, Features
 from vaekit.plots import Metric
 from vaekit.report.page import build_report
 from vaekit.report.pictures import Scene, draw_pictures
@@ -73,30 +73,34 @@ def compare_with_pca(
     Where the training rows do not vary there is no PCA, and ``problem`` says so.
     """
     batch, rows = _all(data), _all(train)
-    instruments = instruments_for(artifact.codec, features)
+    factors = getattr(data, "factors", None)
+    known = {
+        "instruments": instruments_for(artifact.codec, features),
+        "test_factors": None if factors is None else factors[: len(batch)],
+    }
     k = min(artifact.model.latent_shape[0], rows.x[0].numel(), len(rows.x))
     density = (
         artifact.model.has_density and artifact.model.likelihood.spec.kind == "likelihood/gaussian"
     )
     if density:
         try:
-            return _measured(PPCA(latent_dim=k), rows, batch, instruments)
+            return _measured(PPCA(latent_dim=k), rows, batch, known)
         except (ConfigError, DataError):
             pass  # k directions hold all there is: no noise is left, and there is no density
     try:
-        return _measured(PCA(latent_dim=k), rows, batch, instruments)
+        return _measured(PCA(latent_dim=k), rows, batch, known)
     except DataError as error:  # one training row, or all the same: the model stands alone
         return {"name": f"PCA-{k}", "problem": f"no comparison with PCA: {error}"}
 
 
 def _measured(
-    baseline: PCA | PPCA, rows: Any, batch: Any, instruments: Instruments
+    baseline: PCA | PPCA, rows: Any, batch: Any, known: Mapping[str, Any]
 ) -> dict[str, Any]:
     labels = {}
     if rows.y is not None and batch.y is not None:
         labels = {"train_labels": rows.y.numpy(), "test_labels": batch.y.numpy()}
-    x = rows.x.numpy(), batch.x.numpy()
-    found = summarise(baseline.build(), *x, **labels, instruments=instruments)
+    train, test = rows.x.numpy(), batch.x.numpy()
+    found = summarise(baseline.build(), train, test, **labels, **known)
     return found | {"name": f"{type(baseline).__name__}-{baseline.latent_dim}"}
 
 

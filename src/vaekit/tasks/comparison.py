@@ -91,10 +91,12 @@ def baseline_row(name: str, run: Run, prepared: Prepared, *, seeds: int = 1) -> 
         seeds: How many, from the run's own upwards, where the baseline is random.
     """
     train = _arrays(sample_of(prepared.part("train")))
-    test = _arrays(sample_of(prepared.held_out))
+    held_out = sample_of(prepared.held_out)
+    test = _arrays(held_out)
     measured = {
         "train_labels": train[1],
         "test_labels": test[1],
+        "test_factors": getattr(held_out, "factors", None),
         "instruments": instruments_for(prepared.codec),
     }
     try:

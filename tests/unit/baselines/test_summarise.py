@@ -12,7 +12,7 @@ import torch
 
 from vaekit.baselines import PCA, PPCA, FactorAnalysis, summarise
 from vaekit.errors import DataError
-from vaekit.metrics import Instruments, Pixels, evaluate_model, psnr
+from vaekit.metrics import Instruments, Pixels, evaluate_model, mig, psnr
 from vaekit.models import LinearVAE
 
 
@@ -85,6 +85,14 @@ def test_pca_has_no_likelihood(digits):
     assert found["active_units"] is None
     assert found["knn_accuracy"] is None
     assert found["notes"] == ["no likelihoods: PCA is not a density"]
+
+
+def test_codes_are_compared_with_known_factors(digits):
+    train, _, test, labels = digits
+    factors = np.stack([labels, labels % 2], axis=1)
+    found = summarise(PCA().build(), train, test, test_factors=factors)
+    assert found["mig"] == mig(PCA().build().fit(train).encode(test), factors)
+    assert found["dci_informativeness"] > 0.4
 
 
 def test_too_few_training_rows_to_vote_are_a_note_and_no_error(digits):

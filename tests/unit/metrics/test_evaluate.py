@@ -21,8 +21,10 @@ from vaekit.metrics import (
     evaluate_model,
     frechet_distance,
     logistic_accuracy,
+    mig,
     posterior_means,
     rate_by_dimension,
+    sap,
     score,
     structural_similarity,
     trustworthiness,
@@ -260,3 +262,14 @@ def test_any_function_can_give_the_features(x):
     assert found["features"] == "seen"
     assert torch.equal(made[0], data.x)
     assert found["frechet"] == pytest.approx(float(frechet_distance(*made)), rel=1e-9)
+
+
+def test_codes_are_compared_with_known_factors(x):
+    data = Data(x.repeat(20, 1))
+    data.factors = (data.x[:, :2] > 0).long()
+    model = flat()
+    found = evaluate_model(model, data, samples=1, batch_size=100)
+    means = posterior_means(model, data.x)
+    assert found["mig"] == mig(means, data.factors)
+    assert found["sap"] == sap(means, data.factors)
+    assert evaluate_model(model, Data(x), samples=1)["mig"] is None
