@@ -28,7 +28,9 @@ from vaekit.distributions.noise import (
     without_rows,
 )
 from vaekit.distributions.normal import Normal, StandardNormal, TriangularNormal
+from vaekit.distributions.one_hot import OneHot
 from vaekit.distributions.sharing import batch_mean, sharing
+from vaekit.distributions.sphere import UniformSphere, VonMisesFisher
 from vaekit.distributions.student_t import StudentT
 
 __all__ = [
@@ -46,11 +48,14 @@ __all__ = [
     "Mixture",
     "NegativeBinomial",
     "Normal",
+    "OneHot",
     "Poisson",
     "Source",
     "StandardNormal",
     "StudentT",
     "TriangularNormal",
+    "UniformSphere",
+    "VonMisesFisher",
     "batch_mean",
     "drawing_from",
     "kl_elements",

@@ -1,5 +1,11 @@
 """Priors p(z) and posteriors q(z|x)."""
 
+from vaekit.latents.categorical import (
+    Categorical,
+    CategoricalPosterior,
+    UniformCategorical,
+    UniformCategoricalPrior,
+)
 from vaekit.latents.flow_posterior import FlowPosterior
 from vaekit.latents.flow_prior import FlowOfNormal, FlowPrior
 from vaekit.latents.iaf import IAF, IAFPosterior
@@ -20,10 +26,14 @@ from vaekit.latents.prior import (
     Standard,
     StandardPrior,
 )
+from vaekit.latents.sphere import VMF, UniformOnSphere, UniformOnSpherePrior, VMFPosterior
 from vaekit.latents.vamp import Vamp, VampPrior
 
 __all__ = [
     "IAF",
+    "VMF",
+    "Categorical",
+    "CategoricalPosterior",
     "ConditionalNormal",
     "ConditionalNormalPrior",
     "Diagonal",
@@ -42,6 +52,11 @@ __all__ = [
     "Prior",
     "Standard",
     "StandardPrior",
+    "UniformCategorical",
+    "UniformCategoricalPrior",
+    "UniformOnSphere",
+    "UniformOnSpherePrior",
+    "VMFPosterior",
     "Vamp",
     "VampPrior",
 ]

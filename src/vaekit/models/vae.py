@@ -275,6 +275,14 @@ class VAEModel(nn.Module):
 
     def sample_codes(self, n: int, c: Tensor | None = None, *, temperature: float = 1.0) -> Tensor:
         """``n`` codes from the prior (scaled by ``temperature``), shape ``(n, *latent)``."""
+        space = getattr(self.prior, "space", "reals")
+        if temperature != 1.0 and space != "reals":
+            raise ConfigError(
+                f"codes live on {space}, which cannot be scaled",
+                expected="temperature = 1",
+                got=temperature,
+                where="temperature",
+            )
         p = self.prior(c)
         z = p.sample(() if p.batch_shape else (n,))
         return z if temperature == 1.0 else p.mean + temperature * (z - p.mean)

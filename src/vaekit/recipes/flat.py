@@ -5,11 +5,15 @@ from __future__ import annotations
 from vaekit.errors import ConfigError
 from vaekit.latents import (
     IAF,
+    VMF,
+    Categorical,
     ConditionalNormal,
     FlowOfNormal,
     Full,
     MixtureOfNormals,
     Point,
+    UniformCategorical,
+    UniformOnSphere,
     Vamp,
 )
 from vaekit.likelihoods import Gaussian
@@ -97,6 +101,19 @@ def vamp_vae(hint: Hint) -> Composition:
 def flow_prior_vae(hint: Hint) -> Composition:
     """The prior is a normalising flow that is learned with the model."""
     return Composition(flat(hint, prior=FlowOfNormal()))
+
+
+@recipe("categorical-vae", paper="Jang, Gu & Poole 2016, arXiv:1611.01144")
+def categorical_vae(hint: Hint) -> Composition:
+    """Twenty discrete codes of ten classes each, relaxed by Gumbel noise in training."""
+    parts = {"prior": UniformCategorical(classes=10), "posterior": Categorical(classes=10)}
+    return Composition(flat(hint, **parts).replace(latent_dim=200))
+
+
+@recipe("hyperspherical-vae", paper="Davidson et al. 2018, arXiv:1804.00891")
+def hyperspherical_vae(hint: Hint) -> Composition:
+    """Codes on the unit sphere: von Mises-Fisher posterior, uniform prior."""
+    return Composition(flat(hint, prior=UniformOnSphere(), posterior=VMF()))
 
 
 @recipe("conditional-vae", paper="Sohn, Lee & Yan 2015 (NeurIPS)")

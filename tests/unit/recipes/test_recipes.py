@@ -105,6 +105,8 @@ def test_each_trains_saves_loads_and_is_measured(tmp_path, name):
         ("annealed-vae", "objective.beta.start", 0.0),
         ("free-bits-vae", "objective.free_bits", 0.1),
         ("full-covariance-vae", "model.posterior.kind", "posterior/full"),
+        ("categorical-vae", "model.posterior.classes", 10),
+        ("hyperspherical-vae", "model.prior.kind", "prior/uniform-sphere"),
         ("iaf-vae", "model.posterior.kind", "posterior/iaf"),
         ("autoencoder", "model.posterior.kind", "posterior/point"),
         ("linear-autoencoder", "model.encoder.hidden", ()),

@@ -6,7 +6,7 @@ from torch import nn
 
 from vaekit.data import Batch
 from vaekit.errors import ConfigError
-from vaekit.latents import IAF, FlowOfNormal, Full, MixtureOfNormals, Vamp
+from vaekit.latents import IAF, VMF, FlowOfNormal, Full, MixtureOfNormals, UniformOnSphere, Vamp
 from vaekit.likelihoods import Bernoulli, Gaussian
 from vaekit.models import FlatVAE
 from vaekit.networks import MLP, Conv
@@ -63,6 +63,7 @@ CASES = {
     "optimal sigma": ({"likelihood": Gaussian(scale="optimal")}, ELBO(samples=3), (6,), 0),
     "full posterior, free bits": ({"posterior": Full()}, ELBO(free_bits=0.2), (6,), 0),
     "a flow": ({"posterior": IAF(steps=2, hidden=(4,))}, ELBO(samples=2), (6,), 0),
+    "a sphere": ({"posterior": VMF(), "prior": UniformOnSphere()}, ELBO(samples=2), (6,), 0),
     "context": ({}, ELBO(), (6,), 2),
     "flow prior": ({"prior": FlowOfNormal(transforms=2, hidden=(8,))}, ELBO(), (6,), 2),
     "mixture prior": ({"prior": MixtureOfNormals(components=3)}, ELBO(), (6,), 0),
