@@ -19,7 +19,7 @@ quantity              shape                 meaning
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -76,14 +76,25 @@ class Node:
         """Terms of KL(q‖p): closed form where registered, else log q − log p at the sample."""
         if self._kl_elements is None:
             closed_form = self.q.kl_elements(self.p)
-            if closed_form is not None:
-                self._kl_elements = self._for_every_sample(closed_form)
-            elif self._has_terms:
-                log_q = self.q.log_prob_elements(self.value)
-                self._kl_elements = log_q - self.p.log_prob_elements(self.value)
-            else:
-                self._kl_elements = (self.log_q - self.log_p).unsqueeze(-1)
+            self._kl_elements = (
+                self._estimate(self.q.log_prob_elements, lambda: self.log_q)
+                if closed_form is None
+                else self._for_every_sample(closed_form)
+            )
         return self._kl_elements
+
+    @property
+    def kl_elements_stopped(self) -> Tensor:
+        """log q − log p at the sample, q's parameters held constant (sticking the landing)."""
+        return self._estimate(self.q.detach().log_prob_elements, lambda: self.log_q_stopped)
+
+    def _estimate(
+        self, elements: Callable[[Tensor], Tensor], log_q: Callable[[], Tensor]
+    ) -> Tensor:
+        """log q − log p at the sample: its terms, or where there are none, the whole."""
+        if self._has_terms:
+            return elements(self.value) - self.p.log_prob_elements(self.value)
+        return (log_q() - self.log_p).unsqueeze(-1)
 
     def _for_every_sample(self, kl: Tensor) -> Tensor:
         """A closed form of shape (B, …) or (K, B, …) as (K, B, …)."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vaekit.errors import ConfigError
 from vaekit.models import Evidence
-from vaekit.objectives.objective import END, Loss, Objective, Progress
+from vaekit.objectives.objective import END, Loss, Objective, Progress, whole
 from vaekit.spec import Within
 
 __all__ = ["Autoencoding"]
@@ -59,10 +59,7 @@ class Autoencoding(Objective, kind="objective/autoencoder"):
                 )
             terms["contraction"] = jacobian_norm(model, batch.x, batch.c)
             total = total + self.contraction * terms["contraction"]
-        for name, penalty in evidence.penalties.items():
-            terms[name] = penalty
-            total = total + penalty
-        return Loss(total, {"loss": total, **terms})
+        return whole(evidence, total, terms)
 
 
 def sum_abs(evidence: Evidence) -> Tensor:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from vaekit.errors import ConfigError
 from vaekit.models import Evidence
-from vaekit.objectives.elbo import mean_kl
-from vaekit.objectives.objective import END, Loss, Objective, Progress
+from vaekit.objectives.elbo import Bound
+from vaekit.objectives.objective import END, Loss, Objective, Progress, whole
+from vaekit.objectives.paths import require_paths
 from vaekit.spec import Within
 
 __all__ = ["ImportanceWeighted"]
@@ -35,8 +36,13 @@ class ImportanceWeighted(Objective, kind="objective/iwae"):
       weights has its own part of the gradient all the same.
 
     Args:
-        samples: K, codes per example. 1 is the ELBO, with a KL that is estimated.
-        gradient: The estimator.
+        samples: K, codes per example. One is the ELBO, its KL in closed form where there is one.
+        gradient: The estimator. ``"dreg"`` leaves a hook on the codes, so that an evidence serves
+            for one call.
+
+    Raises:
+        ConfigError: For ``"stl"`` with several samples; when called, where an estimator would be
+            biased for the model (several latent groups, codes without a path).
 
     References:
         | Importance Weighted Autoencoders (Burda, Grosse & Salakhutdinov, 2015), arXiv:1509.00519.
@@ -76,46 +82,28 @@ class ImportanceWeighted(Objective, kind="objective/iwae"):
         model: nn.Module | None = None,
         progress: Progress = END,
     ) -> Loss:
-        """The loss, with terms bound, distortion, rate, kl and the model's penalties."""
-        log_weight = evidence.log_weight if self.gradient == "plain" else _path_only(evidence)
-        bound = (log_weight.logsumexp(0) - math.log(len(log_weight))).mean()
-        if self.gradient == "dreg":
-            bound = _doubly_reparametrised(bound, log_weight, evidence)
-        total = evidence.penalty - bound
-        kl = [mean_kl(node).detach() for node in evidence.nodes]
-        rates = [k.sum() for k in kl]
-        terms = {
-            "loss": total,
-            "bound": bound,
-            "distortion": evidence.distortion.mean(),
-            "rate": sum(rates[1:], rates[0]),
-            **evidence.penalties,
-        }
-        if len(kl) == 1:
-            terms["kl"] = kl[0]
-        return Loss(total, terms)
+        """The loss, with the terms of the ELBO: distortion, rate and kl."""
+        if self.gradient != "plain":
+            bound = path_bound(evidence, self.gradient)
+        elif len(evidence.log_px) == 1:
+            bound = evidence.elbo[0]
+        else:
+            bound = log_mean_exp(evidence.log_weight)
+        return whole(evidence, -bound.mean(), Bound(evidence).terms)
 
 
-def _path_only(evidence: Evidence) -> Tensor:
-    """log w in which the parameters of q are held constant, shape (K, B)."""
-    total = evidence.log_px
-    for node in evidence.nodes:
-        total = total + (node.log_p - node.log_q_stopped)
-    return total
+def log_mean_exp(log_weight: Tensor) -> Tensor:
+    """log of the mean weight over the samples, (K, B) → (B,)."""
+    return log_weight.logsumexp(0) - math.log(len(log_weight))
 
 
-def _doubly_reparametrised(bound: Tensor, log_weight: Tensor, evidence: Evidence) -> Tensor:
-    """The bound in value, with the doubly reparametrised gradient."""
-    if len(evidence.nodes) > 1:
-        raise ConfigError(
-            "the gradient 'dreg' is for models of one latent group",
-            got=f"{len(evidence.nodes)} groups",
-            remedy="use gradient='plain'",
-        )
-    weight = log_weight.detach().softmax(0)
-    z = evidence.nodes[0].z
-    if z.requires_grad:
-        spread = weight.reshape(*weight.shape, *(1,) * (z.dim() - 2))
-        z.register_hook(lambda gradient: spread * gradient)
-    surrogate = (weight * log_weight).sum(0).mean()
-    return bound.detach() + surrogate - surrogate.detach()
+def path_bound(evidence: Evidence, gradient: str) -> Tensor:
+    """The bound, shape (B,), that reaches q's parameters through z, with the weights once more."""
+    require_paths(evidence, gradient)
+    (node,) = evidence.nodes
+    log_weight = evidence.log_px + (node.log_p - node.log_q_stopped)
+    if gradient == "dreg" and node.z.requires_grad:
+        share = log_weight.detach().softmax(0)
+        share = share.reshape(*share.shape, *(1,) * (node.z.dim() - 2))
+        node.z.register_hook(lambda gradient: share * gradient)
+    return log_mean_exp(log_weight)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vaekit.models import Evidence
 from vaekit.spec import Spec
 
-__all__ = ["END", "Contest", "Loss", "Objective", "Progress", "Side"]
+__all__ = ["END", "Contest", "Loss", "Objective", "Progress", "Side", "whole"]
 
 
 class Progress(NamedTuple):
@@ -49,6 +49,12 @@ class Loss:
     def __init__(self, total: Tensor, terms: Mapping[str, Tensor] | None = None) -> None:
         self.total = total
         self.terms = {name: value.detach() for name, value in (terms or {}).items()}
+
+
+def whole(evidence: Evidence, total: Tensor, terms: Mapping[str, Tensor]) -> Loss:
+    """The loss of these terms and the model's own penalties, which are added to the total."""
+    total = sum(evidence.penalties.values(), total)
+    return Loss(total, {"loss": total, **terms, **evidence.penalties})
 
 
 class Side:

@@ -73,6 +73,12 @@ def iwae(hint: Hint) -> Composition:
     return Composition(flat(hint), ImportanceWeighted(samples=5, gradient="dreg"))
 
 
+@recipe("capacity-vae", paper="Burgess et al. 2018, arXiv:1804.03599")
+def capacity_vae(hint: Hint) -> Composition:
+    """The rate is held at a capacity that grows from 0 to 25 nats over the run."""
+    return Composition(flat(hint), ELBO(beta=10.0, capacity=Linear(end=25.0, over=1.0)))
+
+
 @recipe("full-covariance-vae", paper="Kingma & Welling 2019, arXiv:1906.02691")
 def full_covariance_vae(hint: Hint) -> Composition:
     """A posterior with full covariance, for codes that are correlated given x."""

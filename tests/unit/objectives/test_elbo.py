@@ -13,7 +13,7 @@ END = Progress.end()
 
 
 def gaussian_node(loc, scale, samples=1):
-    q = Normal(loc, scale)
+    q = Normal(loc, scale, event_dims=loc.dim() - 1)
     return Node(q.rsample((samples,)), q, StandardNormal(torch.zeros(loc.shape[1:]).to(loc)))
 
 
@@ -165,9 +165,61 @@ def test_a_model_without_latents_has_no_rate_to_charge(per, free):
     assert float(loss.terms["rate"]) == 0.0
 
 
+@pytest.mark.parametrize("samples", [1, 4])
+def test_sticking_the_landing_has_the_mean_of_the_plain_gradient(samples):
+    """Each row has parameters of its own, so that one pass gives many draws of the gradient."""
+    rows = 40_000
+    values, found = [], []
+    for gradient in ("plain", "stl"):
+        torch.manual_seed(samples)
+        loc = torch.full((rows, 1), 0.2, dtype=torch.float64).requires_grad_()
+        log_scale = torch.full((rows, 1), -0.1, dtype=torch.float64).requires_grad_()
+        q = Normal.from_log_scale(loc, log_scale)
+        z = q.rsample((samples,))
+        px = Normal(z, torch.ones(()).double())
+        node = Node(z, q, StandardNormal(torch.zeros(1).double()))
+        x = torch.full((rows, 1), 1.3, dtype=torch.float64)
+        evidence = Evidence(px, None, [node], value=x)
+        loss = loss_of(ELBO(gradient=gradient, samples=samples), evidence)
+        values.append(loss.total.item())
+        found.append(torch.cat(torch.autograd.grad(rows * loss.total, (loc, log_scale)), 1))
+    gap = found[0] - found[1]
+    assert bool((gap.mean(0).abs() < 4 * gap.std(0) / rows**0.5).all())
+    assert bool((gap.std(0) > 0).all())
+    assert values[1] == pytest.approx(values[0], abs=0.02)
+
+
+def test_sticking_the_landing_has_no_variance_at_the_posterior():
+    loc = torch.full((50, 1), 1.3 / 2, dtype=torch.float64).requires_grad_()
+    scale = torch.full((50, 1), 0.5**0.5, dtype=torch.float64).requires_grad_()
+    node = gaussian_node(loc, scale)
+    px = Normal(node.z, torch.ones(()).double())
+    evidence = Evidence(px, None, [node], value=torch.full((50, 1), 1.3, dtype=torch.float64))
+    total = loss_of(ELBO(gradient="stl"), evidence).total
+    for gradient in torch.autograd.grad(total, (loc, scale)):
+        torch.testing.assert_close(gradient, torch.zeros_like(gradient), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(("step", "capacity"), [(0, 0.0), (25, 2.0), (50, 4.0), (100, 4.0)])
+def test_a_capacity_is_aimed_at_from_both_sides(step, capacity, two_nodes):
+    locs, scales = two_nodes
+    evidence = evidence_of([gaussian_node(*pair) for pair in zip(locs, scales, strict=True)])
+    rate = sum(kl_by_torch(*pair).sum(-1).mean() for pair in zip(locs, scales, strict=True))
+    assert 2.0 < rate < 4.0
+    objective = ELBO(beta=10.0, capacity=Linear(end=4.0, over=0.5))
+    total = loss_of(objective, evidence, Progress(step, 101)).total
+    torch.testing.assert_close(total, 2.0 + 10.0 * (rate - capacity).abs())
+    (got,) = torch.autograd.grad(total, locs[0])
+    sign = 1.0 if capacity < rate else -1.0
+    torch.testing.assert_close(got, sign * 10.0 * locs[0].detach() / 6)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"free_bits": 0.1, "capacity": 3.0}, "how much rate is free"),
+        ({"capacity": -1.0}, "capacity"),
+        ({"gradient": "dreg"}, "gradient: not one of the choices"),
         ({"beta": -1.0}, "beta"),
         ({"free_bits": -0.1}, "free_bits: out of bounds"),
         ({"per": "pixel"}, "per: not one of the choices"),

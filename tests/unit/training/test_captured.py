@@ -10,7 +10,7 @@ from vaekit.latents import IAF, VMF, FlowOfNormal, Full, MixtureOfNormals, Unifo
 from vaekit.likelihoods import Bernoulli, Gaussian
 from vaekit.models import FlatVAE
 from vaekit.networks import MLP, Conv
-from vaekit.objectives import ELBO, Autoencoding, Linear, Loss, Progress
+from vaekit.objectives import ELBO, Autoencoding, ImportanceWeighted, Linear, Loss, Progress
 from vaekit.training import Adam
 from vaekit.training.captured import CapturedStep
 from vaekit.training.players import flat_player, train_step
@@ -64,6 +64,14 @@ CASES = {
     "full posterior, free bits": ({"posterior": Full()}, ELBO(free_bits=0.2), (6,), 0),
     "a flow": ({"posterior": IAF(steps=2, hidden=(4,))}, ELBO(samples=2), (6,), 0),
     "a sphere": ({"posterior": VMF(), "prior": UniformOnSphere()}, ELBO(samples=2), (6,), 0),
+    "sticking the landing, capacity": (
+        {},
+        ELBO(gradient="stl", capacity=Linear(end=3.0)),
+        (6,),
+        0,
+    ),
+    "importance weights": ({}, ImportanceWeighted(samples=3), (6,), 0),
+    "doubly reparametrised": ({}, ImportanceWeighted(samples=3, gradient="dreg"), (6,), 0),
     "context": ({}, ELBO(), (6,), 2),
     "flow prior": ({"prior": FlowOfNormal(transforms=2, hidden=(8,))}, ELBO(), (6,), 2),
     "mixture prior": ({"prior": MixtureOfNormals(components=3)}, ELBO(), (6,), 0),
