@@ -3,6 +3,7 @@
 import importlib
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -24,6 +25,7 @@ PAGES = {
         },
         {"sweep", "weights"},
     ),
+    "disentangle": ({"traversals_0", "traversals_1"}, {"shown"}),
     "pca_equivalence": ({"explained_variance"}, {"comparison"}),
     "collapse": ({"deep", "scale"}, {"deep", "scale"}),
     "iwae_k": (set(), {"bounds"}),
@@ -60,6 +62,7 @@ def test_values(made):
     checks = {
         "mnist_2d": check_mnist,
         "kl_weight": check_weights,
+        "disentangle": check_factors,
         "pca_equivalence": check_pca,
         "collapse": check_collapse,
         "iwae_k": check_codes,
@@ -89,6 +92,17 @@ def check_weights(results):
     weights = {row["published weight"]: row["beta"] for row in results["weights"]}
     assert weights["0.0008 averaged"] == pytest.approx(0.0008 * 64 / 2)
     assert weights["0.0008 summed"] == pytest.approx(0.0008 * 64 / 2 * 128)
+
+
+def check_factors(results):
+    rows = {row["model"]: row for row in results["scores"]}
+    assert set(rows) == {"VAE", "β-VAE, β = 4", "PCA", "ICA"}
+    assert rows["β-VAE, β = 4"]["rate"] < rows["VAE"]["rate"]
+    assert rows["PCA"]["mse"] < rows["VAE"]["mse"]  # after three epochs
+    for row in rows.values():
+        assert 0 <= row["sap"] <= np.mean([1 - 1 / n for n in (3, 2, 4, 4, 4)])
+        assert 0 <= row["mig"] <= 1
+        assert 0.2 < row["factor_vae_score"] <= 1
 
 
 def check_pca(results):
