@@ -58,7 +58,7 @@ def main(words: list[str] | None = None) -> Path:
     data = DataSpec(source=options.data or "shapes", test=0.2)
     source = load_shapes(16, scales=2, rotations=4, positions=4) if small else None
     prepared = prepare_data(data, source)
-    seeds, epochs = (range(2), 3) if small else (range(3), 150)
+    seeds, epochs = range(2), 3 if small else 100
     results = Results("disentangle", options.out, title="Codes that take factors apart")
     folder, rows, scenes = scratch(), [], {}
     runs = {
@@ -124,10 +124,11 @@ def write_results(
     """The table of scores, and what each dimension of the code does in one model of each kind."""
     results.text(
         f"{len(prepared.raw):,} sprites, {len(prepared.held_out):,} of them held out and "
-        f"measured; codes of {LATENT_DIM}, dense networks, grey values read as probabilities. ± is one "
-        f"standard error, over {seeds} seeds for the models and over rows and draws for PCA and "
-        "ICA. Higher is better, but for the squared error and the rate; the separated attribute "
-        "predictability of perfect codes is the mean of 1 − 1/V over factors of V values."
+        f"measured; codes of {LATENT_DIM}, dense networks, grey values read as probabilities. "
+        f"± is one standard error, over {seeds} seeds for the models and over rows and draws for "
+        "PCA and ICA. Higher is better, but for the squared error and the rate; the separated "
+        "attribute predictability of perfect codes is the mean of 1 − 1/V over "
+        "factors of V values."
     )
     results.values["scores"] = rows
     names = {measure.key: measure.title for measure in MEASURES}
