@@ -22,7 +22,7 @@ def own_registry(monkeypatch):
 def quick(monkeypatch):
     """Coarse pictures, one thread, and no compilation, which a busy machine would seem to need."""
     monkeypatch.setattr(importlib.import_module("vaekit.plots.save"), "DPI", 30)
-    monkeypatch.setattr("vaekit.training.policy.COMPILE_SECONDS", math.inf)
+    monkeypatch.setattr("vaekit.training.policy.SHORT_RUN", math.inf)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

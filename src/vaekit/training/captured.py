@@ -26,7 +26,7 @@ from vaekit.training.players import Player
 __all__ = ["CapturedStep"]
 
 FIELDS = ("x", "y", "c", "target", "observed")
-Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
+Arithmetic = Callable[[], contextlib.AbstractContextManager[Any]]
 Draw = tuple[Callable[..., Tensor], tuple[int, ...], torch.dtype, torch.device]
 
 
@@ -38,14 +38,14 @@ class CapturedStep:
         player: Who plays; its weights are flat.
         batch: A batch of the shape that all others will have.
         samples: Codes per example.
-        autocast: Gives the context of the arithmetic's precision.
+        arithmetic: Gives the context in which the step computes.
 
     Raises:
         ConfigError: If the step depends on something that a recording would freeze.
     """
 
     def __init__(
-        self, model: nn.Module, player: Player, batch: Any, *, samples: int, autocast: Autocast
+        self, model: nn.Module, player: Player, batch: Any, *, samples: int, arithmetic: Arithmetic
     ) -> None:
         self._step = _Step(model, player.loss, samples)
         self.bind(model, player)
@@ -53,7 +53,7 @@ class CapturedStep:
         self._draws: list[Draw] = []
         self._schedules: list[Schedule] = []
         self._fields = [name for name in FIELDS if getattr(batch, name) is not None]
-        with autocast():
+        with arithmetic():
             self._rehearse(batch)
             graph = self._record(batch)
         _require_no_noise_of_its_own(graph)

@@ -1,13 +1,18 @@
-"""Channels-last: images in memory pixel by pixel, which convolution kernels read fastest."""
+"""Convolving models: images in memory pixel by pixel, and the kernels that read them fastest."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from vaekit.data import Batch
+from vaekit.training.convolutions import SmallConvolutions
 
-__all__ = ["in_layout", "layout_for"]
+__all__ = ["arithmetic", "in_layout", "layout_for"]
 
 
 def layout_for(model: nn.Module) -> torch.memory_format:
@@ -21,3 +26,11 @@ def in_layout(batch: Batch, layout: torch.memory_format) -> Batch:
     if layout is torch.channels_last and batch.x.dim() == 4 and batch.x.shape[1] > 1:
         batch.x = batch.x.contiguous(memory_format=layout)
     return batch
+
+
+@contextlib.contextmanager
+def arithmetic(fabric: Fabric, layout: torch.memory_format) -> Iterator[None]:
+    """Inside the block, a step computes in the precision of ``fabric``, with kernels that suit."""
+    convolves = layout is torch.channels_last
+    with fabric.autocast(), SmallConvolutions() if convolves else contextlib.nullcontext():
+        yield

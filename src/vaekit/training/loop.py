@@ -319,7 +319,7 @@ class Trainer:
             return {}
         start = time.perf_counter()
         seed = self.training.seed
-        with self._averaged_weights(), self._steps.fabric.autocast():
+        with self._averaged_weights():
             freeze_scale(self.model, self.data["train"].head(SCALE_ROWS), seed=seed)
             terms = held_out_terms(
                 self.model, self.objective, held_out, samples=self._steps.samples, seed=seed

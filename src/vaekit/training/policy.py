@@ -17,14 +17,22 @@ import torch
 
 from vaekit.errors import ConfigError
 from vaekit.spec import Spec, Within
+from vaekit.training.costs import has_bfloat16, seconds_per_step, share_of_products
 
 __all__ = ["Policy", "PolicySpec", "Precision", "cpu_threads", "decide", "flush_denormals"]
 
 Precision = Literal["32-true", "bf16-mixed"]
+TrialSteps = Callable[[Precision, bool], Callable[[], None]]
+"""``trial(precision, compiled)`` gives a function that makes one throw-away step."""
 CANNOT_COMPILE = (ConfigError, RuntimeError, TypeError, AttributeError, NotImplementedError)
 """What recording or compiling a step can raise when the model does not allow it."""
-COMPILE_SECONDS = 60.0
-FEWEST_STEPS = 5_000
+SHORT_RUN = 120.0
+"""Seconds without any speed-up below which nothing is measured further."""
+FEWEST_STEPS = 1_000
+MOST_PRODUCTS = 0.75
+"""Share of a step in products and convolutions, beyond which compiling is not tried."""
+GAIN = 1.5
+"""How many times as fast bfloat16 must be on a CPU to make up for its coarse rounding."""
 
 
 class PolicySpec(Spec, kind="policy/speed"):
@@ -98,7 +106,7 @@ def decide(
     *,
     device: torch.device,
     steps: int,
-    trial: Callable[[Precision, bool], Callable[[], None]] | None = None,
+    trial: TrialSteps | None = None,
 ) -> Policy:
     """The policy for a run.
 
@@ -106,16 +114,14 @@ def decide(
         asked: The user's wishes.
         device: Where the run takes place.
         steps: How many optimiser steps it will make.
-        trial: ``trial(precision, compiled)`` gives a function that makes one throw-away step on a
-            copy of the model; None when the run has several players or processes.
+        trial: Throw-away steps on a copy of the model; None when the run has several players or
+            processes.
 
     Returns:
         The decision; the same wishes on the same machine kind give the same rules, and a resumed
         run takes its decision from the checkpoint.
     """
     precision, why = _precision(asked, device)
-    if asked.compile == "off":
-        return Policy(precision, False, f"{why}; compile off as asked")
     if trial is None:
         several = "several players or processes"
         if asked.compile == "on":
@@ -124,54 +130,58 @@ def decide(
                 remedy="use --set training.speed.compile=auto",
             )
         return Policy(precision, False, f"{why}; not compiled: {several}")
-    if asked.compile == "on":
-        return Policy(precision, True, f"{why}; compile on as asked")
-    if steps < FEWEST_STEPS:
+    halved = asked.precision == "auto" and device.type == "cpu" and has_bfloat16()
+    eager = None
+    if steps >= FEWEST_STEPS and (halved or asked.compile == "auto"):
+        eager = seconds_per_step(trial(precision, False))
+        if steps * eager < SHORT_RUN:
+            eager = None
+    if eager is not None and halved:
+        precision, eager, why = _try_bfloat16(trial, eager)
+    if asked.compile != "auto":
+        word = asked.compile
+        return Policy(precision, word == "on", f"{why}; compile {word} as asked")
+    if eager is None:
         return Policy(
-            precision, False, f"{why}; not compiled: the run is too short, {steps} steps"
+            precision, False, f"{why}; not compiled: the run is too short to pay it back"
         )
-    eager = _seconds_per_step(trial(precision, False))
-    if steps * eager < 2 * COMPILE_SECONDS:
-        why += "; not compiled: the run is too short to pay it back"
-        return Policy(precision, False, why)
     pays, verdict = _try_compiled(trial, precision, steps=steps, eager=eager)
     return Policy(precision, pays, f"{why}; {verdict}")
 
 
+def _precision(asked: PolicySpec, device: torch.device) -> tuple[Precision, str]:
+    """What the rules say, and the reason in words."""
+    if asked.precision != "auto":
+        return asked.precision, f"{asked.precision} as asked"
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return "bf16-mixed", "bfloat16: the GPU has it in hardware"
+    if device.type == "cpu" and has_bfloat16():
+        return "32-true", "float32: bfloat16 was not tried"
+    return "32-true", "float32: no bfloat16 units that are known to be faster"
+
+
+def _try_bfloat16(trial: TrialSteps, single: float) -> tuple[Precision, float, str]:
+    """The better precision, its seconds a step, and the reason in words."""
+    half = seconds_per_step(trial("bf16-mixed", False))
+    verdict = f"a step in bfloat16 takes {half:.2g} s, in float32 {single:.2g} s"
+    if half * GAIN <= single:
+        return "bf16-mixed", half, f"bfloat16: {verdict}"
+    return "32-true", single, f"float32: {verdict}"
+
+
 def _try_compiled(
-    trial: Callable[[Precision, bool], Callable[[], None]],
-    precision: Precision,
-    *,
-    steps: int,
-    eager: float,
+    trial: TrialSteps, precision: Precision, *, steps: int, eager: float
 ) -> tuple[bool, str]:
     """Whether compiling pays back within the run, and the reason in words."""
+    share = share_of_products(trial(precision, False))
+    if share > MOST_PRODUCTS:
+        return False, f"not compiled: {share:.0%} of a step are products, which stay as they are"
     start = time.perf_counter()
     try:
         step = trial(precision, True)
         step()
         spent = time.perf_counter() - start
-        saved = steps * (eager - _seconds_per_step(step))
+        saved = steps * (eager - seconds_per_step(step))
     except CANNOT_COMPILE as error:
         return False, f"not compiled: {str(error).splitlines()[0][:200]}"
     return saved > 2 * spent, f"compiling costs {spent:.0f} s and saves {saved:.0f} s over the run"
-
-
-def _precision(asked: PolicySpec, device: torch.device) -> tuple[Precision, str]:
-    if asked.precision != "auto":
-        return asked.precision, f"{asked.precision} as asked"
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return "bf16-mixed", "bfloat16: the GPU has it in hardware"
-    return "32-true", "float32: no bfloat16 units that are known to be faster"
-
-
-def _seconds_per_step(step: Callable[[], None], repeats: int = 5) -> float:
-    """The fastest of a few steps, after one that is not counted."""
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        step()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 from vaekit.data import Batch
 from vaekit.objectives import Loss, Progress
 from vaekit.training.captured import CapturedStep
-from vaekit.training.layout import in_layout
+from vaekit.training.layout import arithmetic, in_layout
 from vaekit.training.players import Player, train_step
 from vaekit.training.policy import Policy
 from vaekit.training.processes import Processes
@@ -55,6 +56,7 @@ class Stepper:
         self.fabric = Fabric(
             accelerator=processes.device.type, devices=1, precision=policy.precision
         )
+        self.arithmetic = functools.partial(arithmetic, self.fabric, layout)
         self._captured = captured if policy.compile else None
         if self._captured is not None:
             self._captured.bind(model, rounds[0][0])
@@ -64,9 +66,9 @@ class Stepper:
         share = self.processes.share_of(len(batch))
         batch = in_layout(batch if share is None else share.part(batch), self.layout)
         drawing = contextlib.nullcontext() if share is None else share.drawing()
-        with self.fabric.autocast(), drawing:
-            if self.policy.compile and len(batch) == self.batch_size:
-                return self._compiled(batch, progress)
+        if self.policy.compile and len(batch) == self.batch_size:
+            return self._compiled(batch, progress)
+        with self.arithmetic(), drawing:
             return train_step(
                 self.model,
                 self.rounds,
@@ -81,7 +83,7 @@ class Stepper:
         player = self.rounds[0][0]
         if self._captured is None:
             self._captured = CapturedStep(
-                self.model, player, batch, samples=self.samples, autocast=self.fabric.autocast
+                self.model, player, batch, samples=self.samples, arithmetic=self.arithmetic
             )
         loss = self._captured(batch, progress)
         player.step()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 from vaekit.data import Rows
 from vaekit.objectives import Loss, Progress
 from vaekit.training.captured import CapturedStep
-from vaekit.training.layout import in_layout, layout_for
+from vaekit.training.layout import arithmetic, in_layout, layout_for
 from vaekit.training.players import flat_player, train_step
 from vaekit.training.policy import Precision
 from vaekit.training.settings import Training
@@ -52,13 +53,15 @@ class Trial:
         player = flat_player("trial", parameters, self.training.optimizer, self.loss)
         size, samples = self.training.batch_size, getattr(self.loss, "samples", 1)
         batch = next(iter(self.train.head(size).batches(size, train=True)))
-        batch = in_layout(batch, layout_for(model))
+        layout = layout_for(model)
+        batch = in_layout(batch, layout)
         device = batch.x.device.type
         fabric = Fabric(accelerator=device, devices=1, precision=precision)
+        computing = functools.partial(arithmetic, fabric, layout)
         if not compiled:
 
             def plain() -> None:
-                with fabric.autocast():
+                with computing():
                     train_step(
                         model,
                         [[player]],
@@ -70,9 +73,7 @@ class Trial:
 
             return plain
         with torch.random.fork_rng(devices=[]):
-            captured = CapturedStep(
-                model, player, batch, samples=samples, autocast=fabric.autocast
-            )
+            captured = CapturedStep(model, player, batch, samples=samples, arithmetic=computing)
         self.captured = captured
 
         def fused() -> None:

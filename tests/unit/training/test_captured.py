@@ -53,7 +53,7 @@ def capture(model, loss, batch, samples=1):
     player = flat_player("model", model.parameters(), Adam(lr=1e-2), loss)
     import contextlib
 
-    step = CapturedStep(model, player, batch, samples=samples, autocast=contextlib.nullcontext)
+    step = CapturedStep(model, player, batch, samples=samples, arithmetic=contextlib.nullcontext)
     return player, step
 
 

@@ -5,34 +5,47 @@ import torch
 
 from vaekit.errors import ConfigError
 from vaekit.objectives import Loss
-from vaekit.training import Policy, PolicySpec, flush_denormals
+from vaekit.training import Policy, PolicySpec, costs, flush_denormals
 from vaekit.training import policy as policy_module
 from vaekit.training.policy import decide
 
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def processor(monkeypatch):
+    """Whether the processor has bfloat16; not, unless a test says so."""
+
+    def has(answer):
+        monkeypatch.setattr(policy_module, "has_bfloat16", lambda: answer)
+
+    has(False)
+    return has
+
+
 class Trial:
     """Steps that take as long as they are told, by a clock of our own."""
 
-    def __init__(self, monkeypatch, eager, compiled=0.0, compiling=0.0):
+    def __init__(self, monkeypatch, eager, compiled=0.0, compiling=0.0, half=None):
         self.now, self.asked = 0.0, []
-        self.costs = {False: eager, True: compiled}
-        self.compiling = compiling
-        monkeypatch.setattr(policy_module.time, "perf_counter", lambda: self.now)
+        self.costs = {("32-true", False): eager, ("bf16-mixed", False): half}
+        self.compiled, self.compiling = compiled, compiling
+        monkeypatch.setattr(costs.time, "perf_counter", lambda: self.now)
 
     def __call__(self, precision, compiled):
         self.asked.append((precision, compiled))
         first = [compiled]
 
         def step():
-            self.now += self.costs[compiled] + (self.compiling if first[0] else 0.0)
+            self.now += self.compiled if compiled else self.costs[precision, compiled]
+            self.now += self.compiling if first[0] else 0.0
             first[0] = False
 
         return step
 
 
-def test_what_was_asked_is_not_measured(monkeypatch):
+def test_what_was_asked_is_not_measured(monkeypatch, processor):
+    processor(True)
     trial = Trial(monkeypatch, eager=1.0)
     for word, expected in (("on", True), ("off", False)):
         asked = PolicySpec(precision="32-true", compile=word)
@@ -41,11 +54,15 @@ def test_what_was_asked_is_not_measured(monkeypatch):
     assert trial.asked == []
 
 
-def test_a_short_run_is_not_compiled_and_not_tried(monkeypatch):
+@pytest.mark.parametrize("bfloat16", [True, False])
+def test_a_short_run_is_measured_no_further(monkeypatch, processor, bfloat16):
+    processor(bfloat16)
     trial = Trial(monkeypatch, eager=0.01)
     found = decide(PolicySpec(), device=CPU, steps=11_999, trial=trial)
-    assert not found.compile
+    assert (found.precision, found.compile) == ("32-true", False)
     assert "too short" in found.reason
+    assert trial.asked == [("32-true", False)]
+    assert decide(PolicySpec(), device=CPU, steps=999, trial=trial) == found
     assert trial.asked == [("32-true", False)]
 
 
@@ -57,17 +74,53 @@ def test_a_long_run_is_compiled_where_that_pays_back(monkeypatch, compiled, pays
     assert found.compile is pays
     saved = 20_000 * (0.01 - compiled)
     assert f"compiling costs 30 s and saves {saved:.0f} s" in found.reason
-    assert trial.asked == [("32-true", False), ("32-true", True)]
+    assert trial.asked[-1] == ("32-true", True)
+
+
+@pytest.mark.parametrize(("half", "precision"), [(0.06, "bf16-mixed"), (0.07, "32-true")])
+def test_bfloat16_has_to_be_half_as_fast_again(monkeypatch, processor, half, precision):
+    processor(True)
+    trial = Trial(monkeypatch, eager=0.1, half=half)
+    found = decide(PolicySpec(compile="off"), device=CPU, steps=20_000, trial=trial)
+    assert found.precision == precision
+    assert f"a step in bfloat16 takes {half} s, in float32 0.1 s" in found.reason
+    assert trial.asked == [("32-true", False), ("bf16-mixed", False)]
+
+
+def test_bfloat16_is_not_tried_where_the_processor_has_none(monkeypatch):
+    trial = Trial(monkeypatch, eager=0.1)
+    found = decide(PolicySpec(), device=CPU, steps=20_000, trial=trial)
+    assert found.precision == "32-true"
+    assert "bf16-mixed" not in dict(trial.asked)
+
+
+def test_compiling_is_not_tried_where_products_take_nearly_all_of_a_step():
+    asked, x = [], torch.rand(600, 600)
+
+    def trial(precision, compiled):
+        asked.append(compiled)
+        return lambda: x @ x
+
+    found = decide(PolicySpec(precision="32-true"), device=CPU, steps=10**9, trial=trial)
+    assert not found.compile
+    assert "of a step are products" in found.reason
+    assert True not in asked
+
+
+def test_only_products_count_as_products():
+    x = torch.rand(200, 200)
+    assert costs.share_of_products(lambda: (x @ x) @ x) > 0.5
+    assert costs.share_of_products(lambda: x.exp().sin()) == 0.0
 
 
 def test_the_fastest_of_several_steps_counts_and_the_first_does_not(monkeypatch):
-    now, costs = [0.0], iter([9.0, 0.3, 0.2, 0.25, 0.5, 0.4])
-    monkeypatch.setattr(policy_module.time, "perf_counter", lambda: now[0])
+    now, seconds = [0.0], iter([9.0, 0.3, 0.2, 0.25, 0.5, 0.4])
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: now[0])
 
     def step():
-        now[0] += next(costs)
+        now[0] += next(seconds)
 
-    assert policy_module._seconds_per_step(step) == pytest.approx(0.2)
+    assert costs.seconds_per_step(step) == pytest.approx(0.2)
 
 
 def test_several_players_are_not_compiled():
