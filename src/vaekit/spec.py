@@ -22,6 +22,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -48,6 +49,8 @@ __all__ = [
 
 MAX_ITEMS = 100_000
 MAX_DEPTH = 16
+NAMED = re.compile(r"[A-Za-z][\w/-]*:\w+=")
+"""How text begins that names a part with its fields, in which commas belong to the fields."""
 _registry: dict[str, type[Spec]] = {}
 
 
@@ -300,13 +303,18 @@ def _value_from_json(value: Any, *, where: str, depth: int) -> Any:
 
 
 def parse_value(text: str) -> Any:
-    """A command-line word as a value: ``none``, ``true``, ``3``, ``0.5``, ``8,4`` or itself."""
+    """A command-line word as a value: ``none``, ``true``, ``3``, ``0.5``, ``8,4`` or itself.
+
+    Example:
+        >>> parse_value("8,4"), parse_value("mlp:hidden=8,4")
+        ((8, 4), 'mlp:hidden=8,4')
+    """
     word = text.strip()
     if word.lower() in {"none", "null"}:
         return None
     if word.lower() in {"true", "false"}:
         return word.lower() == "true"
-    if "," in word:
+    if "," in word and not NAMED.match(word):
         return tuple(parse_value(item) for item in word.split(",") if item.strip())
     for number in (int, float):
         try:

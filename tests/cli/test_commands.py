@@ -20,6 +20,7 @@ COMMANDS = (
     "inspect",
     "recipes",
     "compare",
+    "tune",
 )
 
 
@@ -91,7 +92,8 @@ def test_every_option_is_kept_with_the_run(answer, tmp_path, monkeypatch):
         *("--likelihood", "gaussian:scale=0.5", "--beta", "linear:over=0.5", "--seed", "4"),
         *("--batch-size", "100", "--lr", "0.01", "--patience", "2", "--samples", "2"),
         *("--set", "training.clip=1.5", "--set", "posterior=full", "--set", "data.padding=1"),
-        *("--set", "average=0.9", "--set", "encoder.activation=tanh"),
+        *("--set", "average=0.9", "--set", "decoder=mlp:hidden=6,5:activation=silu"),
+        *("--set", "encoder.activation=tanh"),
         *("--set", "likelihood.scale=0.7", "--out", tmp_path / "run"),
     ]
     answer("train", "digits", *words)
@@ -99,6 +101,7 @@ def test_every_option_is_kept_with_the_run(answer, tmp_path, monkeypatch):
     model, training = run.composition.model, run.composition.training
     assert model.latent_dim == 3
     assert (model.encoder.hidden, model.encoder.activation) == ((9, 7), "tanh")
+    assert (model.decoder.hidden, model.decoder.activation) == ((6, 5), "silu")
     assert model.likelihood.scale == 0.7
     assert model.posterior.kind == "posterior/full"
     assert (run.composition.objective.beta.kind, run.composition.objective.beta.over) == (

@@ -407,6 +407,9 @@ def test_json_length_is_bounded():
         ("256,", (256,)),
         ("a,1,none", ("a", 1, None)),
         ("relu", "relu"),
+        ("mlp:hidden=8,4", "mlp:hidden=8,4"),
+        ("mlp:hidden=8,4:activation=tanh", "mlp:hidden=8,4:activation=tanh"),
+        ("a:b,c", ("a:b", "c")),
     ],
 )
 def test_parse_value(text, value):
@@ -419,6 +422,11 @@ def test_spec_from_text():
     assert spec_from_text("one", role="leaf") == Leaf()
     made = spec_from_text("plain:width=5:hidden=9,8:limit=none:mode=slow", role="test")
     assert made == Plain(width=5, hidden=(9, 8), mode="slow")
+
+
+def test_commas_in_the_text_of_a_part_belong_to_its_fields():
+    value = parse_value("plain:hidden=9,8:mode=slow")
+    assert spec_from_text(value, role="test") == Plain(hidden=(9, 8), mode="slow")
 
 
 class Choosy(Spec, kind="test/choosy"):

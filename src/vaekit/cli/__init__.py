@@ -12,12 +12,13 @@ from vaekit.cli.inspect import inspect
 from vaekit.cli.recipes import recipes
 from vaekit.cli.score import score
 from vaekit.cli.train import train
+from vaekit.cli.tune import tune
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="vaekit",
-    help="Variational autoencoders: train, measure, sample, compare.",
+    help="Variational autoencoders: train, measure, sample, compare, tune.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_show_locals=False,
@@ -33,6 +34,7 @@ for command in (
     inspect,
     recipes,
     compare,
+    tune,
 ):
     app.command()(command)
 

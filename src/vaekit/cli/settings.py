@@ -13,7 +13,7 @@ from vaekit.recipes import compose
 from vaekit.spec import Spec, parse_value, replace_at
 from vaekit.tasks import Composition, DataSpec, Prepared, hint_for
 
-__all__ = ["composition_for", "data_spec", "parse_settings"]
+__all__ = ["composition_for", "data_spec", "full_key", "parse_settings"]
 
 Setting = tuple[str, Any]
 
@@ -62,7 +62,7 @@ def composition_for(
     composition: Spec = compose(recipe, hint_for(prepared.codec))
     given = [(key, value) for key, value in options.items() if value is not None]
     for key, value in [*given, *((k, v) for k, v in settings if not k.startswith("data."))]:
-        composition = replace_at(composition, _full_key(key, composition), value)
+        composition = replace_at(composition, full_key(key, composition), value)
     assert isinstance(composition, Composition)
     return composition
 
@@ -78,7 +78,7 @@ def _under(head: str, settings: Sequence[Setting]) -> list[Setting]:
     return [(key[len(prefix) :], value) for key, value in settings if key.startswith(prefix)]
 
 
-def _full_key(key: str, composition: Spec) -> str:
+def full_key(key: str, composition: Spec, *, where: str = "--set") -> str:
     """``likelihood.scale`` as ``model.likelihood.scale``.
 
     Raises:
@@ -97,6 +97,6 @@ def _full_key(key: str, composition: Spec) -> str:
     if head not in inner:
         known = [*parts, "data", *inner]
         raise ConfigError(
-            f"unknown setting {key!r}", where="--set", remedy=did_you_mean(head, known)
+            f"unknown setting {key!r}", where=where, remedy=did_you_mean(head, known)
         )
     return inner[head]

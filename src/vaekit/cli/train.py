@@ -16,11 +16,22 @@ from vaekit.errors import ConfigError
 if TYPE_CHECKING:
     from vaekit.training import Processes
 
-__all__ = ["train"]
+__all__ = ["compose_run", "finish_run", "new_folder", "train"]
 
 RECIPE = "vae"
 
 RUNS = Path("runs")
+
+RecipeName = Annotated[str, typer.Option(help="A named variant; see: vaekit recipes.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training data.")]
+Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
+Label = Annotated[str | None, typer.Option(help="Tables: the column of classes.")]
+Context = Annotated[
+    str | None, typer.Option(help="What the model is conditioned on: labels, or column names.")
+]
+FinalSamples = Annotated[
+    int, typer.Option(min=1, help="Importance samples of the final measurement.")
+]
 
 
 def train(  # noqa: PLR0913  one parameter per option
@@ -31,7 +42,7 @@ def train(  # noqa: PLR0913  one parameter per option
             "images, or openml:NAME."
         ),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="A named variant; see: vaekit recipes.")] = RECIPE,
+    recipe: RecipeName = RECIPE,
     latent_dim: Annotated[int | None, typer.Option(help="Dimension of the code.")] = None,
     hidden: Annotated[
         str | None, typer.Option(help="Widths of dense layers from data to code, e.g. 256,128.")
@@ -42,10 +53,10 @@ def train(  # noqa: PLR0913  one parameter per option
     beta: Annotated[
         str | None, typer.Option(help="Weight of the rate: a number, or e.g. linear:over=0.3.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
+    epochs: Epochs = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples per step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    seed: Seed = None,
     seeds: Annotated[
         str | None,
         typer.Option(help="Train once for each, e.g. 0,1,2, on the same rows; OUT-seed0, …"),
@@ -53,17 +64,13 @@ def train(  # noqa: PLR0913  one parameter per option
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without a better held-out bound.")
     ] = None,
-    label: Annotated[str | None, typer.Option(help="Tables: the column of classes.")] = None,
-    context: Annotated[
-        str | None, typer.Option(help="What the model is conditioned on: labels, or column names.")
-    ] = None,
+    label: Label = None,
+    context: Context = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any setting, e.g. training.clip=1 or data.binarise=dynamic."),
     ] = None,
-    samples: Annotated[
-        int, typer.Option(min=1, help="Importance samples of the final measurement.")
-    ] = 100,
+    samples: FinalSamples = 100,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue the run in this folder.")] = None,
     devices: Annotated[
@@ -105,14 +112,14 @@ def train(  # noqa: PLR0913  one parameter per option
                 "training.patience": patience,
             }
             reading = {"label": label, "context": context, "seed": seed}
-            prepared, run = _compose(data, recipe, hidden, options, reading, settings or [])
-            folder = processes.from_first(lambda: out or _new_folder(data, recipe))
+            prepared, run = compose_run(data, recipe, hidden, options, reading, settings or [])
+            folder = processes.from_first(lambda: out or new_folder(data, recipe))
             runs = _for_seeds(run, folder, _read_seeds(seeds, seed))
             for each, one in runs.items():
                 _start(one, each, prepared, processes, tensorboard)
             folders = list(runs)
         if processes.is_first:
-            results = [_finish(each, prepared, samples) for each in folders]
+            results = [finish_run(each, prepared, samples) for each in folders]
             text = "\n\n".join(map(summary, results))
             emit(results[0] if seeds is None else {"runs": results}, text, as_json=as_json)
 
@@ -125,7 +132,7 @@ def _require_alone(*given: Any) -> None:
         )
 
 
-def _compose(
+def compose_run(
     data: str,
     recipe: str,
     hidden: str | None,
@@ -133,6 +140,7 @@ def _compose(
     reading: dict[str, Any],
     words: list[str],
 ) -> tuple[Any, Any]:
+    """The prepared data and the run that words of the command line describe."""
     from vaekit.cli.settings import composition_for, data_spec, hidden_network, parse_settings
     from vaekit.spec import parse_value
     from vaekit.tasks import Run, prepare_data
@@ -142,7 +150,7 @@ def _compose(
         reading["context"] = tuple(reading["context"].split(","))
     spec = data_spec(data, reading, settings)
     prepared = prepare_data(spec)
-    if options["objective.beta"] is not None:
+    if options.get("objective.beta") is not None:
         options["objective.beta"] = parse_value(options["objective.beta"])
     if hidden is not None:
         options = {"model.encoder": hidden_network(hidden), **options}
@@ -211,7 +219,7 @@ def _callbacks(folder: Path, processes: Processes, tensorboard: bool) -> list[An
     return [Display(), *([TensorBoard(folder / "tensorboard")] if tensorboard else [])]
 
 
-def _finish(folder: Path, prepared: Any, samples: int) -> dict[str, Any]:
+def finish_run(folder: Path, prepared: Any, samples: int) -> dict[str, Any]:
     """Measure, draw, report."""
     from vaekit.files import write_json
     from vaekit.report import report_run
@@ -223,7 +231,8 @@ def _finish(folder: Path, prepared: Any, samples: int) -> dict[str, Any]:
     return {"run": str(folder), "report": str(report), **metrics}
 
 
-def _new_folder(data: str, recipe: str) -> Path:
+def new_folder(data: str, recipe: str) -> Path:
+    """A folder of its own below ``runs``."""
     name = f"{Path(data.removeprefix('openml:')).stem}-{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
     return RUNS / name
 

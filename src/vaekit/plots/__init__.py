@@ -7,6 +7,7 @@ from vaekit.plots.images import image_grid, reconstructions, samples
 from vaekit.plots.latent import latent_grid, latent_scatter, traversals
 from vaekit.plots.metric import Metric
 from vaekit.plots.save import save, to_png
+from vaekit.plots.searches import parameter_importances, parameter_slices, search_history
 from vaekit.plots.tables import marginals, profile
 from vaekit.plots.whiskers import dots_and_whiskers
 
@@ -21,11 +22,14 @@ __all__ = [
     "latent_grid",
     "latent_scatter",
     "marginals",
+    "parameter_importances",
+    "parameter_slices",
     "profile",
     "rate_distortion_curves",
     "reconstructions",
     "samples",
     "save",
+    "search_history",
     "sweep",
     "to_png",
     "traversals",

@@ -9,6 +9,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 __all__ = ["log_axis", "measured", "number", "power_of_ten"]
 
+LOG_TICKS = ((200, (1.0,)), (20, (1.0, 3.0)), (0, (1.0, 2.0, 5.0)))
+"""From which ratio of its ends a logarithmic axis has which ticks in each decade."""
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -65,9 +67,9 @@ def power_of_ten(value: float) -> str:
 
 
 def log_axis(ax: Axes, low: float, high: float) -> None:
-    """Make the x axis logarithmic from ``low`` to ``high`` with plain labels at each decade."""
+    """Make the x axis logarithmic from ``low`` to ``high`` with plain labels."""
     ax.set_xscale("log")
-    subs = (1.0,) if high / low >= 30 else (1.0, 2.0, 5.0)
+    subs = next(s for span, s in LOG_TICKS if high / low >= span)
     ax.xaxis.set_major_locator(LogLocator(base=10, subs=subs, numticks=12))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())

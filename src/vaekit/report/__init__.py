@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: about a run, and about a comparison."""
+"""Self-contained HTML pages: about runs, comparisons and searches."""
 
 from vaekit.plots.metric import Metric
 from vaekit.report.comparison_report import (
@@ -8,6 +8,7 @@ from vaekit.report.comparison_report import (
 )
 from vaekit.report.page import build_report
 from vaekit.report.run_report import report_run
+from vaekit.report.search_report import report_search
 from vaekit.report.tables import Measured, Table, markdown
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "markdown",
     "report_comparison",
     "report_run",
+    "report_search",
 ]

@@ -16,6 +16,7 @@ from vaekit.tasks.run import (
     train_run,
 )
 from vaekit.tasks.source import DataSpec, Prepared, hint_for, prepare_data, sample_of
+from vaekit.tasks.tuning import Tuned, Tuning, tune_run
 
 __all__ = [
     "Composition",
@@ -26,6 +27,8 @@ __all__ = [
     "PriorModel",
     "Recipe",
     "Run",
+    "Tuned",
+    "Tuning",
     "build_model",
     "codes_of",
     "compare_runs",
@@ -40,4 +43,5 @@ __all__ = [
     "sample_of",
     "start_run",
     "train_run",
+    "tune_run",
 ]
