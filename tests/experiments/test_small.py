@@ -27,6 +27,7 @@ PAGES = {
     ),
     "disentangle": ({"traversals_0", "traversals_1"}, {"shown"}),
     "pca_equivalence": ({"explained_variance"}, {"comparison"}),
+    "priors": ({"standard", "mixture", "vamp", "flow"}, {"priors"}),
     "collapse": ({"deep", "scale"}, {"deep", "scale"}),
     "iwae_k": (set(), {"bounds"}),
 }
@@ -64,6 +65,7 @@ def test_values(made):
         "kl_weight": check_weights,
         "disentangle": check_factors,
         "pca_equivalence": check_pca,
+        "priors": check_priors,
         "collapse": check_collapse,
         "iwae_k": check_codes,
     }
@@ -111,6 +113,15 @@ def check_pca(results):
         assert 0 <= row["difference"] < 0.05
         assert row["mse, PCA"] <= row["mse, autoencoder"] < 1.03 * row["mse, PCA"]
         assert row["log p(x), linear VAE"] <= row["log p(x), probabilistic PCA"]
+
+
+def check_priors(results):
+    rows = {row["prior"]: row for row in results["priors"]}
+    assert list(rows) == ["standard", "mixture", "vamp", "flow"]
+    for row in rows.values():
+        assert -60 < row["ELBO"] < row["log p(x)"] < 0
+        assert row["ELBO"] == pytest.approx(-row["rate"] - row["distortion"])
+        assert 0 < row["rate"] < row["distortion"]
 
 
 def check_collapse(results):
