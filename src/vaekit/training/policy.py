@@ -29,7 +29,7 @@ CANNOT_COMPILE = (ConfigError, RuntimeError, TypeError, AttributeError, NotImple
 SHORT_RUN = 120.0
 """Seconds without any speed-up below which nothing is measured further."""
 FEWEST_STEPS = 1_000
-MOST_PRODUCTS = 0.75
+MOST_PRODUCTS = 0.65
 """Share of a step in products and convolutions, beyond which compiling is not tried."""
 GAIN = 1.5
 """How many times as fast bfloat16 must be on a CPU to make up for its coarse rounding."""
