@@ -30,6 +30,7 @@ PAGES = {
     "priors": ({"standard", "mixture", "vamp", "flow"}, {"priors"}),
     "collapse": ({"deep", "scale"}, {"deep", "scale"}),
     "iwae_k": (set(), {"bounds"}),
+    "latent_dim": ({"digits", "cells", "shapes"}, {"digits", "cells", "shapes"}),
 }
 
 
@@ -68,6 +69,7 @@ def test_values(made):
         "priors": check_priors,
         "collapse": check_collapse,
         "iwae_k": check_codes,
+        "latent_dim": check_dimensions,
     }
     checks[name](results)
 
@@ -140,6 +142,20 @@ def check_codes(results):
     assert one["gain over k = 1"] is None
     gain, error = map(float, five["gain over k = 1"].split(" ± "))
     assert gain > 2 * error
+
+
+def check_dimensions(results):
+    for task in ("digits", "cells", "shapes"):
+        two, four = ({r["method"]: r for r in results[task] if r["k"] == k} for k in (2, 4))
+        assert len(two) == len(four) == 10
+        for name in ("PCA", "NMF", "kernel PCA"):
+            assert four[name]["mse"] < two[name]["mse"]
+        assert two["ICA"]["mse"] == pytest.approx(two["PCA"]["mse"])
+        assert two["t-SNE"]["mse"] is None
+        densities = {name for name, row in two.items() if row["log p(x)"] is not None}
+        assert densities == {"VAE", "probabilistic PCA", "factor analysis"}
+        assert all(0.4 < row["trustworthiness"] <= 1 for row in two.values())
+    assert all(row["R²"] is None for row in results["digits"])
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -6,6 +6,7 @@ from vaekit.plots.history import kl_per_dimension, rate_distortion_curves
 from vaekit.plots.images import image_grid, reconstructions, samples
 from vaekit.plots.latent import latent_grid, latent_scatter, traversals
 from vaekit.plots.metric import Metric
+from vaekit.plots.multiples import panels
 from vaekit.plots.save import save, to_png
 from vaekit.plots.searches import parameter_importances, parameter_slices, search_history
 from vaekit.plots.tables import marginals, profile
@@ -22,6 +23,7 @@ __all__ = [
     "latent_grid",
     "latent_scatter",
     "marginals",
+    "panels",
     "parameter_importances",
     "parameter_slices",
     "profile",
