@@ -10,6 +10,7 @@ from vaekit.latents.flow_posterior import FlowPosterior
 from vaekit.latents.flow_prior import FlowOfNormal, FlowPrior
 from vaekit.latents.iaf import IAF, IAFPosterior
 from vaekit.latents.mixture import MixtureOfNormals, MixturePrior
+from vaekit.latents.planar import Planar, PlanarPosterior
 from vaekit.latents.posterior import (
     Diagonal,
     DiagonalPosterior,
@@ -46,6 +47,8 @@ __all__ = [
     "IAFPosterior",
     "MixtureOfNormals",
     "MixturePrior",
+    "Planar",
+    "PlanarPosterior",
     "Point",
     "PointPosterior",
     "Posterior",

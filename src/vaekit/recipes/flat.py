@@ -11,6 +11,7 @@ from vaekit.latents import (
     FlowOfNormal,
     Full,
     MixtureOfNormals,
+    Planar,
     Point,
     UniformCategorical,
     UniformOnSphere,
@@ -107,6 +108,12 @@ def vamp_vae(hint: Hint) -> Composition:
 def flow_prior_vae(hint: Hint) -> Composition:
     """The prior is a normalising flow that is learned with the model."""
     return Composition(flat(hint, prior=FlowOfNormal()))
+
+
+@recipe("planar-vae", paper="Rezende & Mohamed 2015, arXiv:1505.05770")
+def planar_vae(hint: Hint) -> Composition:
+    """A normal behind eight planar steps whose parameters the encoder gives."""
+    return Composition(flat(hint, posterior=Planar(steps=8)))
 
 
 @recipe("categorical-vae", paper="Jang, Gu & Poole 2016, arXiv:1611.01144")

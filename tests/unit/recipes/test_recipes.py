@@ -106,6 +106,7 @@ def test_each_trains_saves_loads_and_is_measured(tmp_path, name):
         ("free-bits-vae", "objective.free_bits", 0.1),
         ("capacity-vae", "objective.capacity.end", 25.0),
         ("full-covariance-vae", "model.posterior.kind", "posterior/full"),
+        ("planar-vae", "model.posterior.steps", 8),
         ("categorical-vae", "model.posterior.classes", 10),
         ("hyperspherical-vae", "model.prior.kind", "prior/uniform-sphere"),
         ("iaf-vae", "model.posterior.kind", "posterior/iaf"),
