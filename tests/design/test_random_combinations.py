@@ -22,6 +22,7 @@ CLASSES = 3
 NETWORKS = {"mlp": {"hidden": (8,)}, "conv": {"channels": (4, 4)}, "resnet": {"channels": (4, 4)}}
 SMALL = {
     "likelihood/categorical": {"categories": 4},
+    "likelihood/cost": {"loss": torch.nn.L1Loss(reduction="none")},
     "prior/vamp": {"components": 4},
     "posterior/categorical": {"classes": 2},
     "objective/iwae": {"samples": 3},

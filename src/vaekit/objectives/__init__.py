@@ -1,19 +1,27 @@
 """Objectives: pure functions of Evidence, and the schedules of their weights."""
 
 from vaekit.objectives.autoencoder import Autoencoding
+from vaekit.objectives.dip import DIP
 from vaekit.objectives.elbo import ELBO, mean_kl
 from vaekit.objectives.importance import ImportanceWeighted
+from vaekit.objectives.info import WAE, InfoVAE
+from vaekit.objectives.mmd import mmd
 from vaekit.objectives.objective import END, Contest, Loss, Objective, Progress, Side
 from vaekit.objectives.schedules import Cosine, Cyclic, Linear, Schedule, Sigmoid, Steps, value_at
+from vaekit.objectives.total_correlation import BetaTC
 
 __all__ = [
+    "DIP",
     "ELBO",
     "END",
+    "WAE",
     "Autoencoding",
+    "BetaTC",
     "Contest",
     "Cosine",
     "Cyclic",
     "ImportanceWeighted",
+    "InfoVAE",
     "Linear",
     "Loss",
     "Objective",
@@ -23,5 +31,6 @@ __all__ = [
     "Sigmoid",
     "Steps",
     "mean_kl",
+    "mmd",
     "value_at",
 ]

@@ -114,6 +114,10 @@ class Objective(Spec):
 
     samples = 1
 
+    def for_rows(self, rows: int) -> Objective:
+        """The objective for a training set of so many rows; the loop asks before it starts."""
+        return self
+
     def contest(self, model: nn.Module) -> Contest | None:
         """Critics and who plays against whom; None where one loss over all parameters will do.
 

@@ -1,6 +1,7 @@
 """Named variants of VAEs as compositions of parts."""
 
 from vaekit.recipes import flat as _flat  # noqa: F401  registers
+from vaekit.recipes import regularised as _regularised  # noqa: F401  registers
 from vaekit.recipes.recipe import RecipeCard, compose, recipe, recipes
 
 __all__ = ["RecipeCard", "compose", "recipe", "recipes"]

@@ -99,7 +99,8 @@ class Trainer:
                 remedy="give data a validation part (data.validation=0.05), or leave patience out",
             )
         self.training = training
-        self.objective = objective
+        for_rows = getattr(objective, "for_rows", None)
+        self.objective = objective if for_rows is None else for_rows(len(data["train"]))
         self.folder = folder
         self.processes = processes or Processes(accelerator=accelerator)
         self.callbacks = list(callbacks) if self.processes.is_first else []

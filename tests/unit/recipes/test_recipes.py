@@ -69,8 +69,9 @@ def test_each_says_what_it_is_and_where_it_comes_from(name):
 
 
 def test_every_recipe_is_short():
-    tree = ast.parse(Path(inspect.getfile(flat)).read_text(encoding="utf-8"))
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    files = Path(inspect.getfile(flat)).parent.glob("*.py")
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+    functions = [n for tree in trees for n in tree.body if isinstance(n, ast.FunctionDef)]
     assert len(functions) >= len(recipes())
     for node in functions:
         assert node.end_lineno - node.lineno + 1 <= 25, node.name
@@ -94,7 +95,7 @@ def test_each_trains_saves_loads_and_is_measured(tmp_path, name):
         assert metrics["log_marginal"] >= metrics["elbo"]
     else:
         assert metrics["elbo"] is None
-        assert "no elbo" in metrics["notes"][0]
+        assert any("no elbo" in note for note in metrics["notes"])
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,11 @@ def test_each_trains_saves_loads_and_is_measured(tmp_path, name):
         ("annealed-vae", "objective.beta.start", 0.0),
         ("free-bits-vae", "objective.free_bits", 0.1),
         ("capacity-vae", "objective.capacity.end", 25.0),
+        ("beta-tc-vae", "objective.beta", 6.0),
+        ("dip-vae", "objective.of", "codes"),
+        ("info-vae", "objective.alpha", 0.5),
+        ("mmd-vae", "objective.alpha", 1.0),
+        ("wae-mmd", "model.posterior.kind", "posterior/point"),
         ("full-covariance-vae", "model.posterior.kind", "posterior/full"),
         ("planar-vae", "model.posterior.steps", 8),
         ("categorical-vae", "model.posterior.classes", 10),

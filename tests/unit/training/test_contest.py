@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from vaekit.distributions import StandardNormal
-from vaekit.objectives import ELBO, Contest, Loss, Progress, Side
+from vaekit.objectives import ELBO, BetaTC, Contest, Loss, Progress, Side
 from vaekit.training import SGD, Trainer
 from vaekit.training.players import train_step
 
@@ -93,3 +93,9 @@ def test_a_critic_step_leaves_the_model_bit_identical(make_model, data, settings
         )
         results.append(moved)
     assert results == [False, True]
+
+
+def test_the_loop_says_how_many_rows_there_are(make_model, data, settings):
+    trainer = Trainer(make_model(), data, settings(epochs=1), objective=BetaTC())
+    assert trainer.objective.rows == len(data["train"])
+    assert "valid_total_correlation" in trainer.fit().last

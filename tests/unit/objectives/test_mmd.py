@@ -1,0 +1,87 @@
+"""The discrepancy against hand values, closed forms, and zero where nothing differs."""
+
+import math
+
+import pytest
+import torch
+
+from vaekit.distributions import Normal, StandardNormal
+from vaekit.models import Node
+from vaekit.objectives import mmd
+from vaekit.objectives.mmd import prior_draws
+
+SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+def as_double(rows):
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def kernel_by_hand(kernel, a, b, d):
+    square = sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+    if kernel == "gaussian":
+        return math.exp(-square / (2 * d))
+    return sum(2 * d * s / (2 * d * s + square) for s in SCALES)
+
+
+@pytest.mark.parametrize("kernel", ["imq", "gaussian"])
+def test_two_rows_by_hand(kernel):
+    z, other = [[0.0, 1.0], [0.5, -1.0]], [[2.0, 0.3], [0.1, 0.1]]
+
+    def k(a, b):
+        return kernel_by_hand(kernel, a, b, 2)
+
+    across = sum(k(a, b) for a in z for b in other) / 4
+    expected = k(*z) + k(*other) - 2 * across
+    got = mmd(as_double(z), as_double(other), kernel=kernel)
+    assert got.item() == pytest.approx(expected, abs=1e-12)
+
+
+def repeated(kernel, shift, scale, times=3_000, n=6, d=1):
+    draws = [
+        mmd(torch.randn(n, d).double(), shift + scale * torch.randn(n, d).double(), kernel=kernel)
+        for _ in range(times)
+    ]
+    found = torch.stack(draws)
+    return found.mean().item(), (found.std() / times**0.5).item()
+
+
+@pytest.mark.parametrize("kernel", ["imq", "gaussian"])
+def test_it_has_mean_zero_where_nothing_differs(kernel):
+    mean, error = repeated(kernel, 0.0, 1.0)
+    assert abs(mean) < 4 * error < 0.1
+
+
+def test_between_two_normals_it_has_the_mean_of_the_closed_form():
+    """E k(a, b) = (1 + s² + t²)^(-1/2) exp(-(μ - ν)² / 2(1 + s² + t²)) in one dimension."""
+
+    def expectation(gap, s, t):
+        total = 1 + s**2 + t**2
+        return math.exp(-(gap**2) / (2 * total)) / math.sqrt(total)
+
+    shift, scale = 1.5, 0.5
+    expected = (
+        expectation(0, 1, 1) + expectation(0, scale, scale) - 2 * expectation(shift, 1, scale)
+    )
+    mean, error = repeated("gaussian", shift, scale)
+    assert abs(mean - expected) < 4 * error < 0.1 * expected
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_one_row_gives_a_finite_value_and_gradient(rows):
+    z = torch.randn(rows, 2).requires_grad_()
+    value = mmd(z, torch.randn(rows, 2))
+    (gradient,) = torch.autograd.grad(value, z)
+    assert value.isfinite()
+    assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_the_prior_is_drawn_once_for_each_code(samples):
+    q = Normal(torch.zeros(4, 2), torch.ones(4, 2))
+    z = q.rsample((samples,))
+    rows = torch.arange(4.0)[:, None].expand(4, 2) * 100
+    for p in (StandardNormal(torch.zeros(2)), Normal(rows, torch.ones(4, 2))):
+        draws = prior_draws(Node(z, q, p))
+        assert draws.shape == z.shape
+    assert bool(((draws - rows).abs() < 20).all())  # each row from the prior of its own context
