@@ -27,6 +27,7 @@ PAGES = {
     ),
     "disentangle": ({"traversals_0", "traversals_1"}, {"shown"}),
     "pca_equivalence": ({"explained_variance"}, {"comparison"}),
+    "iaf": (set(), {"posteriors"}),
     "priors": ({"standard", "mixture", "vamp", "flow"}, {"priors"}),
     "collapse": ({"deep", "scale"}, {"deep", "scale"}),
     "iwae_k": (set(), {"bounds"}),
@@ -67,6 +68,7 @@ def test_values(made):
         "disentangle": check_factors,
         "pca_equivalence": check_pca,
         "priors": check_priors,
+        "iaf": check_posteriors,
         "collapse": check_collapse,
         "iwae_k": check_codes,
         "latent_dim": check_dimensions,
@@ -115,6 +117,15 @@ def check_pca(results):
         assert 0 <= row["difference"] < 0.05
         assert row["mse, PCA"] <= row["mse, autoencoder"] < 1.03 * row["mse, PCA"]
         assert row["log p(x), linear VAE"] <= row["log p(x), probabilistic PCA"]
+
+
+def check_posteriors(results):
+    rows = results["posteriors"]
+    assert rows[0]["posterior"] == "diagonal"
+    assert len(rows) == 5
+    for row in rows:
+        assert row["ELBO"] == pytest.approx(-row["distortion"] - row["rate"])
+        assert row["gain of the ELBO"] == pytest.approx(row["ELBO"] - rows[0]["ELBO"])
 
 
 def check_priors(results):
