@@ -85,6 +85,7 @@ def measure(
     return scene, {
         "beta": beta,
         "rate": metrics["rate"],
+        "distortion": metrics["distortion"],
         "active_units": metrics["active_units"],
         "mse": metrics["mse"],
         "prior_gap": prior_gap(scene),
@@ -175,6 +176,12 @@ def write_results(
     results.picture(
         "sweep", "Rate, error, distance of codes from the prior, active units.", figure
     )
+    figure = plots.rate_distortion_plane(
+        [row["rate"] for row in rows],
+        [row["distortion"] for row in rows],
+        labels=[f"{b:.2g}" for b in beta],
+    )
+    results.picture("rate_distortion", "Rate and distortion of the models, named by β.", figure)
     chosen = {
         "over-regularised": _nearest(beta, max(beta)),
         "useful": _nearest(beta, (low * high) ** 0.5),

@@ -170,6 +170,22 @@ def test_evaluate_for_people(vaekit, table):
     assert "80" in result.stdout
 
 
+def test_evaluate_compares_samples_by_features(vaekit, answer, trained):
+    folder, _ = trained
+    found = answer("evaluate", folder, "--samples", "2", "--features", "classifier:epochs=1")
+    assert found["features"] == "classifier"
+    assert found["frechet_error"] > 0
+    assert (folder / "features" / "classifier.safetensors").is_file()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Fréchet distance of samples" in page
+    again = answer("evaluate", folder, "--samples", "2", "--features", "pixels")
+    assert again["features"] == "pixels"
+    assert "--features pixels" in (folder / "report.html").read_text(encoding="utf-8")
+    result = vaekit("evaluate", folder, "--features", "pixel")
+    assert result.exit_code == 2
+    assert "unknown features 'pixel'. Did you mean 'pixels'?" in result.stderr
+
+
 def test_evaluate_on_other_data_leaves_the_run_alone(answer, trained, tmp_path):
     folder, _ = trained
     before = (folder / "metrics.json").read_bytes()

@@ -12,6 +12,7 @@ PAGES = {
     "kl_weight": (
         {
             "sweep",
+            "rate_distortion",
             *(
                 f"{regime}_{kind}"
                 for regime in (

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from vaekit.baselines.flat import Floats, as_rows
-from vaekit.data import TensorData
+from vaekit.data import AsIs, TensorData
 from vaekit.errors import DataError, NotFittedError
 from vaekit.latents import Point
 from vaekit.likelihoods import Gaussian
@@ -129,7 +129,7 @@ class NeuralRepresentation:
             raise DataError("too few rows to learn from", expected="at least 2", got=len(rows))
         self.model = self._initial(rows)
         if self.training is not None:
-            data = {"train": TensorData(_AsIs(), _tensor(rows))}  # type: ignore[arg-type]
+            data = {"train": TensorData(AsIs(), _tensor(rows))}  # type: ignore[arg-type]
             Trainer(self.model, data, self.training, objective=self.objective).fit()
         return self
 
@@ -174,19 +174,6 @@ class NeuralRepresentation:
                 f"the {self.name} has not been fitted", remedy="call fit(x) first"
             )
         return self.model
-
-
-class _AsIs:
-    """The codec of rows that are in model units already."""
-
-    context = None
-
-    @property
-    def x(self) -> _AsIs:
-        return self
-
-    def to_model(self, stored: torch.Tensor, *, train: bool = False) -> torch.Tensor:
-        return stored
 
 
 def _tensor(values: Any) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Raw data in, tensors out, and back again: sources, codecs, splits and batches."""
 
 from vaekit.data.batches import Batch, Rows, TensorData, prepare
-from vaekit.data.codecs import ArrayCodec, DataCodec, ImageCodec, LabelCodec
+from vaekit.data.codecs import ArrayCodec, AsIs, DataCodec, ImageCodec, LabelCodec
 from vaekit.data.raw import RawData
 from vaekit.data.sources import load
 from vaekit.data.splits import Splits, split
@@ -9,6 +9,7 @@ from vaekit.data.streams import StreamData
 
 __all__ = [
     "ArrayCodec",
+    "AsIs",
     "Batch",
     "DataCodec",
     "ImageCodec",

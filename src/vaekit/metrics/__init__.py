@@ -34,6 +34,7 @@ from vaekit.metrics.probes import (
 from vaekit.metrics.rate_distortion import (
     RateDistortion,
     active_units,
+    frontier,
     posterior_means,
     rate_by_dimension,
     rate_distortion,
@@ -85,6 +86,7 @@ __all__ = [
     "features_of",
     "frechet_distance",
     "frechet_normals",
+    "frontier",
     "jackknife",
     "kernel_distance",
     "knn_accuracy",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +17,7 @@ from vaekit.metrics.scored import Batches, Scorable, evaluating, like_model, nee
 __all__ = [
     "RateDistortion",
     "active_units",
+    "frontier",
     "posterior_means",
     "rate_by_dimension",
     "rate_distortion",
@@ -93,6 +96,55 @@ def active_units(means: Tensor, threshold: float = 0.01) -> int:
         raise DataError("no rows, so no variance over rows")
     variance = means.flatten(1).double().var(0, correction=0)
     return int((variance > threshold).sum())
+
+
+def frontier(rates: Sequence[float], distortions: Sequence[float]) -> list[int]:
+    r"""Which models are the best for some weight of the rate, from low rate to high.
+
+    A model is kept if it minimises :math:`D + \beta R` for some :math:`\beta \ge 0`: a corner of
+    the convex hull at its lower left. Between two of them lies a β = −ΔD/ΔR at which both are as
+    good. The others gave away nats: another model, or a mixture of two, has less of both.
+
+    Args:
+        rates: R of each model, nats.
+        distortions: D of each model, nats.
+
+    Returns:
+        Their numbers.
+
+    Raises:
+        DataError: If there are no models, not as many rates as distortions, or a value is not
+            finite.
+
+    References:
+        Fixing a Broken ELBO (Alemi et al., 2018), arXiv:1711.00464.
+
+    Example:
+        >>> frontier([0.0, 5.0, 6.0, 9.0], [100.0, 90.0, 95.0, 88.0])
+        [0, 1, 3]
+    """
+    if not len(rates) or len(rates) != len(distortions):
+        raise DataError(
+            "one rate and one distortion for each model", got=f"{len(rates)}, {len(distortions)}"
+        )
+    if not all(map(math.isfinite, [*rates, *distortions])):
+        raise DataError("rates and distortions must be finite numbers")
+    kept: list[int] = []
+    for i in sorted(range(len(rates)), key=lambda i: (rates[i], distortions[i])):
+        if kept and distortions[i] >= distortions[kept[-1]]:
+            continue
+        while len(kept) > 1 and _is_above(kept[-2], kept[-1], i, rates, distortions):
+            kept.pop()
+        kept.append(i)
+    return kept
+
+
+def _is_above(
+    a: int, b: int, c: int, rates: Sequence[float], distortions: Sequence[float]
+) -> bool:
+    """Whether point b lies on or above the line from a to c."""
+    run, rise = rates[c] - rates[a], distortions[c] - distortions[a]
+    return (distortions[b] - distortions[a]) * run >= rise * (rates[b] - rates[a])
 
 
 def posterior_means(model: Scorable, x: Tensor, c: Tensor | None = None) -> Tensor:

@@ -7,6 +7,7 @@ from vaekit.plots.images import image_grid, reconstructions, samples
 from vaekit.plots.latent import latent_grid, latent_scatter, traversals
 from vaekit.plots.metric import Metric
 from vaekit.plots.multiples import panels
+from vaekit.plots.plane import rate_distortion_plane
 from vaekit.plots.save import save, to_png
 from vaekit.plots.searches import parameter_importances, parameter_slices, search_history
 from vaekit.plots.tables import marginals, profile
@@ -28,6 +29,7 @@ __all__ = [
     "parameter_slices",
     "profile",
     "rate_distortion_curves",
+    "rate_distortion_plane",
     "reconstructions",
     "samples",
     "save",

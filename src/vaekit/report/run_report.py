@@ -15,6 +15,7 @@ from vaekit.metrics import MEASURES, Features
 from vaekit.plots import Metric
 from vaekit.report.page import build_report
 from vaekit.report.pictures import Scene, draw_pictures
+from vaekit.spec import registered
 from vaekit.tasks import Prepared, instruments_for, open_run, prepare_data, sample_of
 
 __all__ = ["compare_with_pca", "report_run"]
@@ -141,6 +142,8 @@ def _again(folder: Path, metrics: Mapping[str, Any]) -> str:
     words = ["vaekit", "evaluate", str(folder)]
     if metrics.get("samples") is not None:
         words += ["--samples", str(metrics["samples"])]
+    if metrics.get("features") in registered("features"):
+        words += ["--features", str(metrics["features"])]
     return shlex.join(words)
 
 

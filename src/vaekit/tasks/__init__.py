@@ -3,6 +3,7 @@
 from vaekit.tasks.comparison import compare_runs
 from vaekit.tasks.composition import Composition, Hint, Recipe
 from vaekit.tasks.ex_post import PriorModel, codes_of, fit_prior
+from vaekit.tasks.features import Classifier, ClassifierFeatures, features_from_text
 from vaekit.tasks.instruments import instruments_for
 from vaekit.tasks.representation import ModelRepresentation
 from vaekit.tasks.run import (
@@ -19,6 +20,8 @@ from vaekit.tasks.source import DataSpec, Prepared, hint_for, prepare_data, samp
 from vaekit.tasks.tuning import Tuned, Tuning, tune_run
 
 __all__ = [
+    "Classifier",
+    "ClassifierFeatures",
     "Composition",
     "DataSpec",
     "Hint",
@@ -33,6 +36,7 @@ __all__ = [
     "codes_of",
     "compare_runs",
     "evaluate_run",
+    "features_from_text",
     "fit_prior",
     "hint_for",
     "instruments_for",

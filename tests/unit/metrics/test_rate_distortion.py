@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,6 +10,7 @@ from vaekit.errors import ConfigError, DataError
 from vaekit.latents import Point
 from vaekit.metrics import (
     active_units,
+    frontier,
     posterior_means,
     rate_by_dimension,
     rate_distortion,
@@ -99,3 +101,22 @@ def test_averages_do_not_depend_on_batches(model, x, batch_size):
 def test_no_rows_are_refused(model, x):
     with pytest.raises(DataError, match="no rows to measure"):
         rate_distortion(model, Data(x[:0]))
+
+
+def test_the_frontier_holds_the_best_model_of_every_weight():
+    generator = np.random.default_rng(0)
+    rates, distortions = generator.exponential(10, 60), generator.normal(100, 20, 60)
+    found = frontier(rates, distortions)
+    weights = np.concatenate([[0.0], np.logspace(-4, 4, 20_001)])
+    best = (distortions[:, None] + weights * rates[:, None]).argmin(0)
+    assert sorted(found) == sorted(set(best.tolist()))
+    assert list(rates[found]) == sorted(rates[found])
+
+
+def test_a_frontier_of_one_model_or_of_equal_ones():
+    assert frontier([3.0], [7.0]) == [0]
+    assert frontier([3.0, 3.0, 3.0], [7.0, 6.0, 6.0]) == [1]
+    with pytest.raises(DataError, match="one rate and one distortion for each model; got 2, 1"):
+        frontier([1.0, 2.0], [1.0])
+    with pytest.raises(DataError, match="finite"):
+        frontier([1.0], [float("nan")])
