@@ -6,7 +6,7 @@ from vaekit.latents.categorical import (
     UniformCategorical,
     UniformCategoricalPrior,
 )
-from vaekit.latents.flow_posterior import FlowPosterior
+from vaekit.latents.flow_posterior import FlowOfFeatures, FlowPosterior
 from vaekit.latents.flow_prior import FlowOfNormal, FlowPrior
 from vaekit.latents.iaf import IAF, IAFPosterior
 from vaekit.latents.mixture import MixtureOfNormals, MixturePrior
@@ -39,6 +39,7 @@ __all__ = [
     "ConditionalNormalPrior",
     "Diagonal",
     "DiagonalPosterior",
+    "FlowOfFeatures",
     "FlowOfNormal",
     "FlowPosterior",
     "FlowPrior",

@@ -8,7 +8,7 @@ from torch.autograd.functional import jacobian
 
 from vaekit.distributions import row_noise, shared_noise
 from vaekit.errors import ConfigError
-from vaekit.latents import FlowOfNormal, flow_prior
+from vaekit.latents import FlowOfNormal, zuko_flow
 from vaekit.models import FlatVAE
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO
@@ -117,5 +117,5 @@ def test_a_flow_that_would_fill_memory_is_refused():
 def test_the_size_is_that_of_the_weights(spec):
     prior = FlowOfNormal(family=spec.family, transforms=1, hidden=(8,)).build(latent_shape=(2,))
     largest = max(p.numel() for p in prior.parameters())
-    assert largest <= 8 * flow_prior.OUTPUTS[spec.family] * 2
-    assert largest >= 8 * flow_prior.OUTPUTS[spec.family]
+    assert largest <= 8 * zuko_flow.OUTPUTS[spec.family] * 2
+    assert largest >= 8 * zuko_flow.OUTPUTS[spec.family]
