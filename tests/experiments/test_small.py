@@ -29,6 +29,10 @@ PAGES = {
     "disentangle": ({"traversals_0", "traversals_1"}, {"shown"}),
     "pca_equivalence": ({"explained_variance"}, {"comparison"}),
     "iaf": (set(), {"posteriors"}),
+    "sigma_vae": (
+        {f"samples_{n}" for n in ("fixed_0.01", "fixed_1", "shared", "optimal", "per_element")},
+        {"decoders"},
+    ),
     "priors": ({"standard", "mixture", "vamp", "flow"}, {"priors"}),
     "collapse": ({"deep", "scale"}, {"deep", "scale"}),
     "iwae_k": (set(), {"bounds"}),
@@ -70,6 +74,7 @@ def test_values(made):
         "pca_equivalence": check_pca,
         "priors": check_priors,
         "iaf": check_posteriors,
+        "sigma_vae": check_decoders,
         "collapse": check_collapse,
         "iwae_k": check_codes,
         "latent_dim": check_dimensions,
@@ -118,6 +123,17 @@ def check_pca(results):
         assert 0 <= row["difference"] < 0.05
         assert row["mse, PCA"] <= row["mse, autoencoder"] < 1.03 * row["mse, PCA"]
         assert row["log p(x), linear VAE"] <= row["log p(x), probabilistic PCA"]
+
+
+def check_decoders(results):
+    rows = {row["decoder"]: row for row in results["decoders"]}
+    fixed = {name: row for name, row in rows.items() if name.startswith("fixed")}
+    for row in fixed.values():  # the best σ for given weights is the training error
+        assert row["bound with σ² set afterwards"] > row["bound"]
+    best = max(row["bound"] for row in fixed.values())
+    assert results["gains"]["optimal"] == pytest.approx(rows["optimal"]["bound"] - best)
+    assert results["gains"]["optimal"] > 10
+    assert rows["optimal"]["σ"] ** 2 == pytest.approx(rows["optimal"]["mse"], rel=0.3)
 
 
 def check_posteriors(results):

@@ -12,7 +12,7 @@ from vaekit.metrics.evaluate import evaluate_model
 from vaekit.metrics.features import Features, Pixels, features_of
 from vaekit.metrics.frechet import frechet_distance, frechet_normals
 from vaekit.metrics.jackknife import jackknife
-from vaekit.metrics.kernel_distance import kernel_distance, mmd
+from vaekit.metrics.kernel_distance import kernel_distance
 from vaekit.metrics.likelihood import (
     Scores,
     bits_per_dim,
@@ -95,7 +95,6 @@ __all__ = [
     "logistic_accuracy",
     "mean_and_error",
     "mig",
-    "mmd",
     "mse",
     "posterior_means",
     "psnr",

@@ -15,7 +15,7 @@ from vaekit.models import Node
 
 __all__ = ["Kernel", "mmd", "prior_draws"]
 
-Kernel = Literal["imq", "gaussian"]
+Kernel = Literal["imq", "gaussian", "polynomial"]
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -23,7 +23,8 @@ def mmd(z: Tensor, other: Tensor, *, kernel: Kernel = "imq") -> Tensor:
     r"""Unbiased estimate (U-statistic) of MMD², a scalar; it may be negative.
 
     The kernel ``"imq"`` is :math:`\sum_s C_s / (C_s + \|a - b\|^2)` with :math:`C_s = 2 d s` and
-    s from 0.1 to 10; ``"gaussian"`` is :math:`\exp(-\|a - b\|^2 / 2d)`.
+    s from 0.1 to 10; ``"gaussian"`` is :math:`\exp(-\|a - b\|^2 / 2d)`; ``"polynomial"`` is
+    :math:`(a \cdot b / d + 1)^3`, which compares moments up to the third.
 
     Args:
         z: A sample, shape (n, d).
@@ -33,7 +34,9 @@ def mmd(z: Tensor, other: Tensor, *, kernel: Kernel = "imq") -> Tensor:
     References:
         | A Kernel Two-Sample Test (Gretton, Borgwardt, Rasch, Schölkopf & Smola, 2012, JMLR)
         | Wasserstein Auto-Encoders (Tolstikhin, Bousquet, Gelly & Schölkopf, 2017),
-          arXiv:1711.01558, for the kernel.
+          arXiv:1711.01558, for ``"imq"``.
+        | Demystifying MMD GANs (Bińkowski, Sutherland, Arbel & Gretton, 2018), arXiv:1801.01401,
+          for ``"polynomial"``.
 
     Example:
         >>> z = torch.zeros(2, 1)
@@ -51,9 +54,11 @@ def _within(z: Tensor, kernel: Kernel) -> Tensor:
 
 def _gram(a: Tensor, b: Tensor, kernel: Kernel) -> Tensor:
     """k(a, b) for all pairs, shape (n, m)."""
+    d = a.shape[-1]
+    if kernel == "polynomial":
+        return (a @ b.T / d + 1) ** 3
     squares = a.square().sum(-1).unsqueeze(1) + b.square().sum(-1)
     distance = (squares - 2 * a @ b.T).clamp(min=0)
-    d = a.shape[-1]
     if kernel == "gaussian":
         return torch.exp(-distance / (2 * d))
     values = [2 * d * s / (2 * d * s + distance) for s in SCALES]
