@@ -45,11 +45,13 @@ class Density:
         event_dims: How many trailing axes make up one event.
         draws_with_log_prob: Whether a draw's log density should be taken with the draw, because
             finding it from the value alone is slow (an inverse autoregressive flow).
+        draws_have_paths: Whether ``rsample`` carries the exact gradient of expectations.
     """
 
     __slots__ = ("event_dims",)
     event_dims: int
     draws_with_log_prob: ClassVar[bool] = False
+    draws_have_paths: ClassVar[bool] = True
 
     @property
     def has_terms(self) -> bool:
@@ -59,6 +61,11 @@ class Density:
     @property
     def terms_are_slow(self) -> bool:
         """Whether the terms take much longer than their sum (a mixture of many components)."""
+        return False
+
+    @property
+    def is_relaxed(self) -> bool:
+        """Whether ``rsample`` gives no draws of this density: log p of them bounds nothing."""
         return False
 
     @property

@@ -43,6 +43,7 @@ class OneHot(Density):
     """
 
     __slots__ = ("classes", "hard", "log_probs", "temperature")
+    draws_have_paths = False
 
     def __init__(
         self,
@@ -57,6 +58,11 @@ class OneHot(Density):
         self.temperature = temperature
         self.hard = hard
         self.event_dims = 1
+
+    @property
+    def is_relaxed(self) -> bool:
+        """Whether there is a temperature and draws are not rounded."""
+        return self.temperature is not None and not self.hard
 
     def log_prob_elements(self, value: Tensor) -> Tensor:  # noqa: D102
         return value * self.log_probs.flatten(-2)

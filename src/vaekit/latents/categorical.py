@@ -26,7 +26,8 @@ class Categorical(Spec, kind="posterior/categorical"):
     vectors relaxed by Gumbel noise and a softmax at a temperature; its gradient is biased, less so
     at smaller temperatures. The rate is exact: KL(q‖p) of the masses, in closed form. Evaluation
     draws exact one-hot vectors, so that its bounds and importance-sampled likelihoods are valid.
-    The log weights of *relaxed* codes (IWAE in training) bound nothing, save with ``hard``.
+    The log weights of *relaxed* codes bound nothing: what needs them in training (IWAE, a prior
+    without a closed form) is refused, save with ``hard``.
 
     Args:
         classes: K; it divides ``latent_dim``.

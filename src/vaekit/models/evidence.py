@@ -93,6 +93,7 @@ class Node:
     ) -> Tensor:
         """log q − log p at the sample: its terms, or where there are none, the whole."""
         if self._has_terms:
+            self._require_draws()
             return elements(self.value) - self.p.log_prob_elements(self.value)
         return (log_q() - self.log_p).unsqueeze(-1)
 
@@ -126,7 +127,12 @@ class Node:
 
     @property
     def log_q(self) -> Tensor:
-        """log q(z|x) at the sample, shape (K, B)."""
+        """log q(z|x) at the sample, shape (K, B).
+
+        Raises:
+            ConfigError: If q is relaxed, as its draws are then none of q.
+        """
+        self._require_draws()
         if self._carried_log_q is not None:
             return self._carried_log_q
         return self.q.log_prob(self.value)
@@ -134,7 +140,18 @@ class Node:
     @property
     def log_q_stopped(self) -> Tensor:
         """log q(z|x) with q's parameters held constant: the path derivative of STL and DReG."""
+        self._require_draws()
         return self.q.detach().log_prob(self.value)
+
+    def _require_draws(self) -> None:
+        if self.q.is_relaxed:
+            raise ConfigError(
+                "relaxed codes are no draws of q(z|x), so their log weights bound nothing",
+                expected="exact codes, or a rate in closed form alone",
+                got=f"{type(self.q).__name__} with a temperature",
+                remedy="use posterior categorical:hard=true, or objective 'elbo' with the prior "
+                "'uniform-categorical'; in evaluation codes are exact",
+            )
 
 
 class Evidence:

@@ -42,7 +42,8 @@ class ImportanceWeighted(Objective, kind="objective/iwae"):
 
     Raises:
         ConfigError: For ``"stl"`` with several samples; when called, where an estimator would be
-            biased for the model (several latent groups, codes without a path).
+            biased for the model (several latent groups, codes without a path), and for relaxed
+            codes, whose weights bound nothing.
 
     References:
         | Importance Weighted Autoencoders (Burda, Grosse & Salakhutdinov, 2015), arXiv:1509.00519.

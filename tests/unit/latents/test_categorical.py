@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 from vaekit.distributions import OneHot
 from vaekit.errors import ConfigError
-from vaekit.latents import Categorical, Standard, UniformCategorical
+from vaekit.latents import Categorical, Standard, UniformCategorical, Vamp
 from vaekit.likelihoods import Bernoulli
 from vaekit.metrics import score
-from vaekit.models import FlatVAE
+from vaekit.models import FlatVAE, initialise
 from vaekit.networks import MLP
-from vaekit.objectives import ELBO
+from vaekit.objectives import ELBO, ImportanceWeighted
 
 CLASSES, GROUPS = 3, 2
 
@@ -166,6 +166,37 @@ def test_the_bias_of_the_relaxed_gradient_grows_with_the_temperature():
         errors.append(((relaxed - exact).norm() / exact.norm()).item())
     assert errors[0] < errors[1] < errors[2]
     assert errors[2] > 0.3
+
+
+def test_log_weights_of_relaxed_codes_are_refused():
+    """z = (1/K, …) scores log q below log p whatever q is: the "bound" would exceed log p(x)."""
+    made, x = model(temperature=100.0).train(), data()
+    q = made.encode(x)
+    assert (q.log_prob(q.rsample()) < -GROUPS * math.log(CLASSES)).any()
+    evidence = made.evidence(x, samples=3)
+    for ask in (
+        lambda: evidence.log_weight,
+        lambda: ImportanceWeighted(samples=3)(evidence),
+        lambda: evidence.nodes[0].kl_elements_stopped,
+    ):
+        with pytest.raises(ConfigError, match=r"are no draws.*categorical:hard=true"):
+            ask()
+    assert made.eval().evidence(x, samples=3).log_weight.shape == (3, 6)
+    shared = made.spec.replace(prior=Vamp(components=4)).build(event_shape=(5,)).double()
+    initialise(shared, x)
+    with pytest.raises(ConfigError, match="relaxed codes are no draws"):
+        ELBO()(shared.train().evidence(x))
+    assert ELBO()(shared.eval().evidence(x)).total.isfinite()
+
+
+def test_hard_codes_have_log_weights_but_no_exact_paths():
+    made, x = model(spread=0.2, hard=True).train(), data()
+    evidence = made.evidence(x, samples=2_000)
+    weights = (evidence.log_weight - exact_log_marginal(made, x)).exp()
+    assert ((weights.mean(0) - 1).abs() < 5 * weights.std(0) / math.sqrt(2_000)).all()
+    for objective in (ELBO(gradient="stl"), ImportanceWeighted(gradient="dreg")):
+        with pytest.raises(ConfigError, match=r"continuous codes; got discrete codes"):
+            objective(evidence)
 
 
 def test_what_does_not_fit_is_refused():
