@@ -61,6 +61,11 @@ class GaussianLikelihood(ScaledLikelihood):
         if spec.scale == "optimal":
             self.register_buffer("mean_square", torch.ones(()))
 
+    @property
+    def fits_x(self) -> bool:
+        """Whether σ is that of the batch."""
+        return self.scale == "optimal" and self.training
+
     def forward(self, params: Tensor, *, x: Tensor | None = None) -> Normal:
         """The density p(x|z); see :class:`Likelihood`."""
         if self.scale == "optimal":
@@ -70,7 +75,7 @@ class GaussianLikelihood(ScaledLikelihood):
         return Normal.from_log_scale(loc, log_scale, event_dims=self.event_dims)
 
     def _optimal_log_scale(self, loc: Tensor, x: Tensor | None) -> Tensor:
-        if self.training and x is not None:
+        if self.fits_x and x is not None:
             mean_square = batch_mean((x - loc).square().mean())
         else:
             mean_square = self.mean_square.to(loc)

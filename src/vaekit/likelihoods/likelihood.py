@@ -47,6 +47,11 @@ class Likelihood(nn.Module):
         """How many trailing axes one observation has."""
         return len(self.event_shape)
 
+    @property
+    def fits_x(self) -> bool:
+        """Whether a parameter is fitted to the x that is scored (an optimal σ in training)."""
+        return False
+
     def forward(self, params: Tensor, *, x: Tensor | None = None) -> Density:
         """The density p(x|z).
 

@@ -232,6 +232,9 @@ class VAEModel(nn.Module):
             observed: Which elements count, Boolean, broadcastable to ``(B, *event)``.
             samples: How many codes K to draw for each example.
             given: A code of shape ``(K, B, *latent)`` to use instead of drawing.
+
+        Raises:
+            ConfigError: If ``observed`` is given and the likelihood cannot leave elements out.
         """
         q = self.encode(x, c)
         z, log_q = (given[0], None) if given else draw(q, samples)
@@ -260,14 +263,29 @@ class VAEModel(nn.Module):
             p: The prior p(z|c), if it is at hand.
             log_q: log q(z|x), shape (K, B), if it came with the codes; see :func:`draw`.
             observed: Which elements count, Boolean, broadcastable to ``(B, *event)``.
+
+        Raises:
+            ConfigError: If ``observed`` is given and the likelihood cannot leave elements out.
         """
+        if observed is not None:
+            target = torch.where(observed, target, torch.zeros_like(target))
         px = self.decode(z, c, x=target)
         elements = None
         if observed is not None:
+            self._require_separable(px)
             elements = px.log_prob_elements(target)
             elements = torch.where(observed, elements, torch.zeros_like(elements))
         node = Node(z, q, self.prior(c) if p is None else p, log_q=log_q)
         return Evidence(px, elements, [node], value=target)
+
+    def _require_separable(self, px: Density) -> None:
+        if not px.has_terms or self.likelihood.fits_x:
+            raise ConfigError(
+                "this likelihood cannot leave elements out",
+                expected="one with a term for each element, whose parameters do not depend on x",
+                got=f"{_kind(self.likelihood)} with observed=…",
+                remedy="choose another likelihood (for an optimal σ, gaussian:scale=shared)",
+            )
 
     def reconstruct(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         """E[x|z] at the posterior mean, shape ``(B, *event)``."""

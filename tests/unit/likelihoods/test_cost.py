@@ -84,6 +84,13 @@ def test_features_are_compared_and_held_constant():
     assert all(torch.equal(a, b) for a, b in zip(before, features.parameters(), strict=True))
 
 
+def test_elements_cannot_be_left_out_of_it():
+    """It has one number for the whole row: a mask over elements would count that many times."""
+    made, x = model(Cost(half_square)), torch.randn(7, 5)
+    with pytest.raises(ConfigError, match=r"cannot leave elements out.*likelihood/cost"):
+        made.evidence(x, observed=torch.ones(7, 5, dtype=torch.bool))
+
+
 class TestLayers(Spec, kind="features/test-layers"):
     """Features that can be described."""
 

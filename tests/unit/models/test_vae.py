@@ -259,6 +259,28 @@ def test_observed_removes_elements_from_the_score():
     assert e.elbo.isfinite().all()
 
 
+def test_what_is_not_observed_has_no_gradient_whatever_its_value():
+    vae, observed = model(likelihood=Gaussian(scale="shared")), torch.rand(6, *SHAPE) < 0.5
+    x, gradients = torch.randn(6, *SHAPE), []
+    for unseen in (0.0, math.nan):
+        target = torch.where(observed, x, torch.full_like(x, unseen))
+        with shared_noise(0):
+            evidence = vae.evidence(x, target=target, observed=observed)
+        loss = -evidence.elbo.mean()
+        gradients.append(torch.autograd.grad(loss, list(vae.parameters())))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_an_optimal_scale_cannot_leave_elements_out_in_training():
+    """It would be fitted to what was not observed."""
+    vae, x = model(likelihood=Gaussian(scale="optimal")), torch.randn(6, *SHAPE)
+    observed = torch.ones(SHAPE, dtype=torch.bool)
+    with pytest.raises(ConfigError, match=r"cannot leave elements out.*scale=shared"):
+        vae.train().evidence(x, observed=observed)
+    assert vae.eval().evidence(x, observed=observed).elbo.isfinite().all()
+
+
 def test_observed_of_one_column_broadcasts():
     vae, x = model(likelihood=Bernoulli()), binary()
     observed = torch.ones(SHAPE, dtype=torch.bool)
