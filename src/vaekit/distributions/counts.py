@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from vaekit.distributions.density import Density
+from vaekit.distributions.gamma import binet
 from vaekit.distributions.noise import uniform
-from vaekit.distributions.normal import HALF_LOG_2PI
 
 __all__ = ["NegativeBinomial", "Poisson"]
 
 HALVINGS = 64
-ASYMPTOTIC = 8.0
 
 
 class Poisson(Density):
@@ -87,7 +86,7 @@ class NegativeBinomial(Density):
     def log_prob_elements(self, value: Tensor) -> Tensor:
         """Terms of log p(value); Γ(k + r) / Γ(r) by Stirling's formula, safe for large r."""
         r, mean = (-self.log_dispersion).exp(), self.mean
-        gammas = (r - 0.5) * (value / r).log1p() + _binet(r + value) - _binet(r)
+        gammas = (r - 0.5) * (value / r).log1p() + binet(r + value) - binet(r)
         powers = value * (((r + value) / (r + mean)).log() + self.log_mean - 1)
         return gammas + powers - r * (mean / r).log1p() - torch.lgamma(value + 1)
 
@@ -109,16 +108,6 @@ class NegativeBinomial(Density):
     def stddev(self) -> Tensor:
         """√(μ + α μ²), shape ``(*batch, *event)``."""
         return (self.mean + self.log_dispersion.exp() * self.mean.square()).sqrt()
-
-
-def _binet(r: Tensor) -> Tensor:
-    r"""The rest g of :math:`\log\Gamma(r) = (r-\frac12)\log r - r + \frac12\log 2\pi + g(r)`."""
-    large = r.clamp(min=ASYMPTOTIC)
-    square = large.square()
-    series = (1 / 12 - (1 / 360 - (1 / 1260 - 1 / (1680 * square)) / square) / square) / large
-    small = r.clamp(max=ASYMPTOTIC)
-    exact = torch.lgamma(small) - (small - 0.5) * small.log() + small - HALF_LOG_2PI
-    return torch.where(r < ASYMPTOTIC, exact, series)
 
 
 def poisson_quantile(u: Tensor, rate: Tensor) -> Tensor:

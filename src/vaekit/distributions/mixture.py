@@ -10,6 +10,7 @@ from torch import Tensor
 from vaekit.distributions.density import Density, kl_elements, register_kl
 from vaekit.distributions.noise import standard_normal, uniform, without_rows
 from vaekit.distributions.normal import HALF_LOG_2PI, Normal
+from vaekit.errors import ConfigError
 
 __all__ = ["Mixture"]
 
@@ -27,6 +28,9 @@ class Mixture(Density):
             batch before that, ``(*batch, K)``.
         log_weights: :math:`\log w_k` up to a constant, shape ``(*batch, K)``.
 
+    Raises:
+        ConfigError: If the components' events have no axis.
+
     Example:
         >>> parts = Normal(torch.tensor([[-2.0], [2.0]]), torch.ones(2, 1))
         >>> p = Mixture(parts, torch.zeros(2))
@@ -37,6 +41,13 @@ class Mixture(Density):
     __slots__ = ("components", "log_weights")
 
     def __init__(self, components: Density, log_weights: Tensor) -> None:
+        if not components.event_dims:
+            raise ConfigError(
+                "a mixture is of densities over vectors",
+                expected="components with an axis for the event",
+                got="event_dims = 0",
+                remedy="give numbers an axis of length 1, and event_dims=1",
+            )
         self.components = components
         self.log_weights = log_weights.log_softmax(-1)
         self.event_dims = components.event_dims

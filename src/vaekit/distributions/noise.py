@@ -124,7 +124,8 @@ def standard_normal(shape: Sequence[int], *, like: Tensor, event_dims: int) -> T
 
 def uniform(shape: Sequence[int], *, like: Tensor, event_dims: int) -> Tensor:
     """Uniform draws in [0, 1) of shape ``(*shape, *like.shape)``, dtype and device of ``like``."""
-    return _draw(torch.rand, (*shape, *like.shape), like, event_dims)
+    u = _draw(torch.rand, (*shape, *like.shape), like, event_dims)
+    return u.clamp(max=1 - torch.finfo(u.dtype).eps / 2)  # noise in double precision rounds to 1
 
 
 def open_uniform(shape: Sequence[int], *, like: Tensor, event_dims: int) -> Tensor:

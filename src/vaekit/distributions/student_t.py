@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from vaekit.distributions.density import Density
+from vaekit.distributions.gamma import binet
 from vaekit.distributions.noise import open_uniform, uniform
+from vaekit.distributions.normal import HALF_LOG_2PI
 
 __all__ = ["StudentT"]
 
@@ -44,11 +46,11 @@ class StudentT(Density):
         self.df = df
         self.event_dims = event_dims
 
-    def log_prob_elements(self, value: Tensor) -> Tensor:  # noqa: D102
+    def log_prob_elements(self, value: Tensor) -> Tensor:
+        """Terms of log p(value); the ratio of Γ by Stirling's formula, safe for large ν."""
         half = 0.5 * self.df
-        normaliser = (
-            torch.lgamma(half + 0.5) - torch.lgamma(half) - 0.5 * (self.df * math.pi).log()
-        )
+        gammas = half * (0.5 / half).log1p() - 0.5 + binet(half + 0.5) - binet(half)
+        normaliser = gammas - HALF_LOG_2PI
         t = (value - self.loc) * (-self.log_scale).exp()
         return normaliser - self.log_scale - (half + 0.5) * (t.square() / self.df).log1p()
 

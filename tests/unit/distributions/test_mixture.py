@@ -17,6 +17,7 @@ from vaekit.distributions import (
     row_noise,
     shared_noise,
 )
+from vaekit.errors import ConfigError
 
 
 def normals(k=4, n=3, dtype=torch.float64, spread=2.0):
@@ -148,6 +149,11 @@ def test_one_component_is_that_component():
     x = torch.randn(7, 3).double()
     torch.testing.assert_close(p.log_prob(x), standard.log_prob(x))
     assert q.kl_elements(Mixture(normals(), torch.zeros(4))) is None
+
+
+def test_numbers_without_an_axis_are_refused():
+    with pytest.raises(ConfigError, match="densities over vectors"):
+        Mixture(Normal(torch.zeros(4), torch.ones(4), event_dims=0), torch.zeros(4))
 
 
 class Blob(JointDensity):

@@ -12,6 +12,7 @@ from vaekit.distributions import (
     Normal,
     StandardNormal,
     TriangularNormal,
+    drawing_from,
     open_uniform,
     shared_noise,
     standard_normal,
@@ -87,3 +88,14 @@ def test_open_uniform_excludes_both_ends(number, monkeypatch):
     assert 0 < u[0] < eps / 2
     assert u[1] < 1
     assert torch.logit(u).isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("draw", [uniform, open_uniform])
+def test_uniform_noise_stays_below_one_where_it_is_rounded(draw, dtype):
+    """Measurements draw in double precision, and 1 − 1e-12 is 1 in single."""
+    like = torch.zeros(3, 2, dtype=dtype)
+    with drawing_from(lambda _, size, *rest: torch.full(size, 1 - 1e-12, dtype=torch.float64)):
+        u = draw((5,), like=like, event_dims=1)
+    assert ((u > 0.999999) & (u < 1)).all()
+    assert (-(-u.log()).log()).isfinite().all()

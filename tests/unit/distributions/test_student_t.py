@@ -25,6 +25,15 @@ def test_it_is_scipys(df):
     torch.testing.assert_close(p.stddev, torch.as_tensor(reference.std()), rtol=1e-10, atol=0)
 
 
+@pytest.mark.parametrize("df", [*DF, 1e4, 1e6])
+def test_single_precision_is_enough(df):
+    """Differences of log Γ(ν/2), 6e6 at ν = 1e6, are lost where they are taken of whole values."""
+    df = torch.tensor(df, requires_grad=True)
+    p, x = StudentT(torch.zeros(5, 1), torch.zeros(()), df), torch.linspace(-3, 3, 5).unsqueeze(-1)
+    wanted = torch.as_tensor(scipy.stats.t(df.item()).logpdf(x.numpy())).float()
+    torch.testing.assert_close(p.log_prob_elements(x), wanted, rtol=1e-6, atol=1e-6)
+
+
 def test_with_many_degrees_of_freedom_it_is_normal():
     p, x = density(1e6), torch.randn(5, 3, dtype=torch.float64)
     wanted = Normal.from_log_scale(p.loc, p.log_scale).log_prob(x)
