@@ -25,7 +25,6 @@ SMALL = {
     "prior/vamp": {"components": 4},
     "prior/uniform-categorical": {"classes": 2},
     "posterior/categorical": {"classes": 2},
-    "prior/uniform-categorical": {"classes": 2},
     "objective/iwae": {"samples": 3},
 }
 """Fields that make a part small; everything else is as it comes."""

@@ -205,6 +205,25 @@ def test_draws_carry_the_gradient_of_the_direction():
     assert ((each.mean(0) - wanted[0]).abs() < 4 * each.std(0) / math.sqrt(6_000)).all()
 
 
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_draws_turn_with_the_direction(n):
+    """Moving μ by a tangent t turns the sphere: dz = (z·μ) t − (z·t) μ, whatever the noise."""
+    q = vmf(n, 3.0)
+    (mu,) = q.loc
+    tangent = torch.randn(n, dtype=torch.float64)
+    tangent = tangent - (tangent @ mu) * mu
+    torch.manual_seed(1)
+    z = q.rsample((2_000,)).squeeze(1)
+
+    def draws(loc):
+        torch.manual_seed(1)
+        return VonMisesFisher(loc.unsqueeze(0), q.concentration).rsample((2_000,)).squeeze(1)
+
+    _, moved = torch.autograd.functional.jvp(draws, mu, tangent)
+    wanted = (z @ mu).unsqueeze(1) * tangent - (z @ tangent).unsqueeze(1) * mu
+    torch.testing.assert_close(moved, wanted, rtol=1e-9, atol=1e-9)
+
+
 def test_draws_go_through_the_noise_of_the_package():
     q = vmf(4, 3.0, rows=3)
     with row_noise(0, first=0, rows=3):
