@@ -13,7 +13,7 @@ from vaekit.recipes import compose
 from vaekit.spec import Spec, parse_value, replace_at
 from vaekit.tasks import Composition, DataSpec, Prepared, hint_for
 
-__all__ = ["composition_for", "data_spec", "full_key", "parse_settings"]
+__all__ = ["composition_for", "data_spec", "full_key", "parse_settings", "with_settings"]
 
 Setting = tuple[str, Any]
 
@@ -61,9 +61,16 @@ def composition_for(
     """
     composition: Spec = compose(recipe, hint_for(prepared.codec))
     given = [(key, value) for key, value in options.items() if value is not None]
-    for key, value in [*given, *((k, v) for k, v in settings if not k.startswith("data."))]:
-        composition = replace_at(composition, full_key(key, composition), value)
+    own = [(key, value) for key, value in settings if not key.startswith("data.")]
+    composition = with_settings(composition, [*given, *own])
     assert isinstance(composition, Composition)
+    return composition
+
+
+def with_settings(composition: Spec, settings: Sequence[Setting]) -> Spec:
+    """A composition of parts with settings applied, whose keys :func:`full_key` completes."""
+    for key, value in settings:
+        composition = replace_at(composition, full_key(key, composition), value)
     return composition
 
 

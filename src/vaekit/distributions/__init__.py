@@ -20,6 +20,7 @@ from vaekit.distributions.mixture import Mixture
 from vaekit.distributions.noise import (
     Source,
     drawing_from,
+    flattened_rows,
     open_uniform,
     row_noise,
     shared_noise,
@@ -27,7 +28,12 @@ from vaekit.distributions.noise import (
     uniform,
     without_rows,
 )
-from vaekit.distributions.normal import Normal, StandardNormal, TriangularNormal
+from vaekit.distributions.normal import (
+    Normal,
+    StandardNormal,
+    TriangularNormal,
+    mirrored_draws,
+)
 from vaekit.distributions.one_hot import OneHot
 from vaekit.distributions.sharing import batch_mean, sharing
 from vaekit.distributions.sphere import UniformSphere, VonMisesFisher
@@ -58,7 +64,9 @@ __all__ = [
     "VonMisesFisher",
     "batch_mean",
     "drawing_from",
+    "flattened_rows",
     "kl_elements",
+    "mirrored_draws",
     "open_uniform",
     "register_kl",
     "row_noise",

@@ -9,13 +9,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from vaekit.distributions.density import JointDensity
-from vaekit.distributions.noise import shared_noise
-from vaekit.distributions.normal import Normal
+from vaekit.distributions.normal import Normal, mirrored_draws
 
 __all__ = ["Flow", "FlowChain", "FlowDensity"]
-
-MEAN_DRAWS = 64
-MEAN_SEED = 0
 
 
 class Flow(nn.Module):
@@ -115,9 +111,7 @@ class FlowDensity(JointDensity):
         return self._fixed_draws().std(0)
 
     def _fixed_draws(self) -> Tensor:
-        with shared_noise(MEAN_SEED):
-            half = self.base.rsample((MEAN_DRAWS // 2,))
-        return self._through(torch.cat([half, 2 * self.base.loc - half]))[0]
+        return self._through(mirrored_draws(self.base))[0]
 
     def _through(self, value: Tensor, *, inverse: bool = False) -> tuple[Tensor, Tensor]:
         if not self.frozen:

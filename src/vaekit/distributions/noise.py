@@ -21,6 +21,7 @@ from torch import Tensor
 __all__ = [
     "Source",
     "drawing_from",
+    "flattened_rows",
     "open_uniform",
     "row_noise",
     "shared_noise",
@@ -109,11 +110,42 @@ def drawing_from(source: Source) -> Iterator[None]:
 @contextlib.contextmanager
 def without_rows() -> Iterator[None]:
     """Let no axis of the draws inside the block stand for rows (components of a mixture)."""
-    outer = _source.get()
+    outer = _replaced()
     if outer is None:
         yield
         return
     with drawing_from(lambda sampler, size, _, like: outer(sampler, size, None, like)):
+        yield
+
+
+@contextlib.contextmanager
+def flattened_rows(shape: Sequence[int]) -> Iterator[None]:
+    """Let the rows of draws inside the block be the last axis of ``shape``, which was flattened.
+
+    A network takes one batch axis. Codes of shape ``(K, B, n)`` go through it as ``(K B, n)``, and
+    are still those of B rows.
+
+    Example:
+        >>> with shared_noise(0), flattened_rows((3, 4)):
+        ...     eps = standard_normal((5,), like=torch.zeros(12, 2), event_dims=1)
+        >>> [len(part.unique(dim=0)) for part in (eps[0], eps[0, :4], eps[0, ::4])]
+        [3, 1, 3]
+    """
+    outer = _replaced()
+    if outer is None:
+        yield
+        return
+
+    def source(
+        sampler: Sampler, size: tuple[int, ...], row_axis: int | None, like: Tensor
+    ) -> Tensor:
+        if row_axis is None:
+            return outer(sampler, size, None, like)
+        wide = (*size[:row_axis], *shape, *size[row_axis + 1 :])
+        last = row_axis + len(shape) - 1 if shape else None
+        return outer(sampler, wide, last, like).expand(wide).reshape(size)
+
+    with drawing_from(source):
         yield
 
 
@@ -134,8 +166,13 @@ def open_uniform(shape: Sequence[int], *, like: Tensor, event_dims: int) -> Tens
     return u.clamp(min=torch.finfo(u.dtype).eps / 4)  # half of the smallest draw above 0
 
 
+def _replaced() -> Source | None:
+    """What stands in for the global generator; nothing does in compiled code."""
+    return None if torch.compiler.is_compiling() else _source.get()
+
+
 def _draw(sampler: Sampler, size: tuple[int, ...], like: Tensor, event_dims: int) -> Tensor:
-    if torch.compiler.is_compiling() or (source := _source.get()) is None:
+    if (source := _replaced()) is None:
         return sampler(size, dtype=like.dtype, device=like.device)
     row_axis = len(size) - event_dims - 1 if like.dim() > event_dims else None
     return source(sampler, size, row_axis, like).to(like).expand(size)

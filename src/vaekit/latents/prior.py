@@ -27,9 +27,11 @@ class Prior(nn.Module):
 
     Attributes:
         space: Where codes live, in words; a model's posterior must be over the same space.
+        is_exact: Whether its densities give log p(z) itself, not a lower bound in expectation.
     """
 
     space = "reals"
+    is_exact = True
 
     def __init__(self, spec: Spec, latent_shape: Sequence[int]) -> None:
         super().__init__()

@@ -50,6 +50,7 @@ MAX_ROWS = 8_192
 """Most rows that are encoded together."""
 
 Draw = Callable[[int], Evidence]
+Noise = Callable[[int], contextlib.AbstractContextManager[None]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,9 +127,7 @@ def score(
             noise = (
                 _shared(seed) if first_row is None else _own(seed, first_row + rows.start, some)
             )
-            parts.append(
-                _score_rows(_blocks(evidence, block, samples=samples, noise=noise), samples)
-            )
+            parts.append(_score_rows(evidence, block, samples=samples, noise=noise))
     return _joined(parts, samples)
 
 
@@ -219,17 +218,16 @@ def _drawer(model: Scorable, x: Tensor, c: Tensor | None) -> Draw:
     return lambda k: model.evidence(x, c, samples=k)
 
 
-def _score_rows(blocks: Iterator[Evidence], samples: int) -> Scores:
+def _score_rows(draw: Draw, block: int, *, samples: int, noise: Noise) -> Scores:
     rate = distortion = torch.zeros((), dtype=torch.float64)
     log_sum = rate - math.inf
-    for evidence in blocks:
-        rate = rate + _exact(evidence.rate).sum(0)
-        distortion = distortion + _exact(evidence.distortion).sum(0)
-        log_sum = torch.logaddexp(log_sum, _exact(evidence.log_weight).logsumexp(0))
+    for index, start in enumerate(range(0, samples, block)):
+        with noise(index):  # the prior's log density may be an estimate, too
+            evidence = draw(min(block, samples - start))
+            rate = rate + _exact(evidence.rate).sum(0)
+            distortion = distortion + _exact(evidence.distortion).sum(0)
+            log_sum = torch.logaddexp(log_sum, _exact(evidence.log_weight).logsumexp(0))
     return Scores(rate / samples, distortion / samples, log_sum - math.log(samples), samples)
-
-
-Noise = Callable[[int], contextlib.AbstractContextManager[None]]
 
 
 def _shared(seed: int) -> Noise:
@@ -238,13 +236,6 @@ def _shared(seed: int) -> Noise:
 
 def _own(seed: int, first: int, rows: int) -> Noise:
     return lambda index: row_noise(block_seed(seed, index), first, rows)
-
-
-def _blocks(draw: Draw, block: int, *, samples: int, noise: Noise) -> Iterator[Evidence]:
-    for index, start in enumerate(range(0, samples, block)):
-        with noise(index):
-            evidence = draw(min(block, samples - start))
-        yield evidence
 
 
 def block_seed(seed: int, index: int) -> int:

@@ -94,11 +94,12 @@ def elbo_surgery(
     """
     need_density(model)
     with evaluating(model):
-        nodes = list(_nodes(model, data, samples, seed, batch_size))
-        if not nodes:
+        found = list(_nodes(model, data, samples, seed, batch_size))
+        if not found:
             raise DataError("no rows to measure")
-        rate = torch.cat([node.kl.mean(0).cpu().double() for node in nodes])
-        parts = [_information(node, [n.q for n in nodes]) for node in nodes]
+        rate = torch.cat([rates for _, rates in found])
+        posteriors = [node.q for node, _ in found]
+        parts = [_information(node, posteriors) for node, _ in found]
     n = len(rate)
     information = torch.cat(parts) + math.log(n)
     mutual, mutual_error = mean_and_error(information)
@@ -108,13 +109,14 @@ def elbo_surgery(
 
 def _nodes(
     model: Scorable, data: Batches, samples: int, seed: int, batch_size: int
-) -> Iterator[Node]:
-    """The latent group of each batch."""
+) -> Iterator[tuple[Node, Tensor]]:
+    """The latent group of each batch, and the rate of its rows."""
     first = 0
     for batch in data.batches(batch_size, train=False):
         c = None if batch.c is None else like_model(model, batch.c)
         with row_noise(seed, first, len(batch.x)):
             nodes = model.evidence(like_model(model, batch.x), c, samples=samples).nodes
+            rates = [node.kl.mean(0).cpu().double() for node in nodes]
         if len(nodes) != 1:
             raise ConfigError(
                 "mutual information is measured for one latent group", expected=1, got=len(nodes)
@@ -124,7 +126,7 @@ def _nodes(
                 "the prior reads the context, so there is no single p(z) to compare q(z) with",
                 remedy="compare the rate alone",
             )
-        yield nodes[0]
+        yield nodes[0], rates[0]
         first += len(batch.x)
 
 

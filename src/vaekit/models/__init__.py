@@ -2,6 +2,7 @@
 
 from vaekit.models.evidence import Evidence, Node
 from vaekit.models.linear import LinearVAE, LinearVAEModel
+from vaekit.models.second_stage import SecondStage, SecondStageDensity, SecondStagePrior
 from vaekit.models.vae import FlatVAE, VAEModel, draw, initialise
 
 __all__ = [
@@ -10,6 +11,9 @@ __all__ = [
     "LinearVAE",
     "LinearVAEModel",
     "Node",
+    "SecondStage",
+    "SecondStageDensity",
+    "SecondStagePrior",
     "VAEModel",
     "draw",
     "initialise",

@@ -53,7 +53,7 @@ class Node:
         (torch.Size([3, 4]), 0.0)
     """
 
-    __slots__ = ("_carried_log_q", "_kl_elements", "p", "q", "value", "z")
+    __slots__ = ("_carried_log_q", "_kl_elements", "_log_p", "p", "q", "value", "z")
 
     def __init__(
         self,
@@ -70,6 +70,7 @@ class Node:
         self.value = z if value is None else value
         self._carried_log_q = log_q
         self._kl_elements: Tensor | None = None
+        self._log_p: Tensor | None = None
 
     @property
     def kl_elements(self) -> Tensor:
@@ -122,8 +123,10 @@ class Node:
 
     @property
     def log_p(self) -> Tensor:
-        """log p(z) at the sample, shape (K, B)."""
-        return self.p.log_prob(self.value)
+        """log p(z) at the sample, shape (K, B); taken once, for it may be an estimate."""
+        if self._log_p is None:
+            self._log_p = self.p.log_prob(self.value)
+        return self._log_p
 
     @property
     def log_q(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 from vaekit.tasks.comparison import compare_runs
 from vaekit.tasks.composition import Composition, Hint, Recipe
-from vaekit.tasks.ex_post import PriorModel, codes_of, fit_prior
+from vaekit.tasks.ex_post import PriorFit, PriorModel, codes_of, fit_prior
 from vaekit.tasks.features import Classifier, ClassifierFeatures, features_from_text
 from vaekit.tasks.instruments import instruments_for
 from vaekit.tasks.representation import ModelRepresentation
@@ -27,6 +27,7 @@ __all__ = [
     "Hint",
     "ModelRepresentation",
     "Prepared",
+    "PriorFit",
     "PriorModel",
     "Recipe",
     "Run",

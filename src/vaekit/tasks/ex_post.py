@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,18 +15,30 @@ from vaekit.distributions import row_noise
 from vaekit.errors import ConfigError
 from vaekit.files import write_json
 from vaekit.latents import Prior
-from vaekit.models import Evidence, initialise
+from vaekit.models import Evidence, SecondStagePrior, initialise
 from vaekit.objectives import ELBO, Cosine
-from vaekit.spec import Spec, replace_at, to_json
+from vaekit.spec import Role, Spec, replace_at, to_json
 from vaekit.tasks.run import RUN, open_run, require_new_folder
 from vaekit.tasks.source import Prepared, prepare_data
 from vaekit.training import Adam, Callback, Processes, Trainer, Training
 
-__all__ = ["PriorModel", "codes_of", "fit_prior"]
+__all__ = ["PriorFit", "PriorModel", "codes_of", "fit_prior"]
 
 DEFAULT = Training(epochs=50, batch_size=256, optimizer=Adam(lr=3e-3), lr_schedule=Cosine())
 ROWS_A_TIME = 1_000
 INITIAL_ROWS = 2_000
+
+
+class PriorFit(Spec):
+    """What is fitted, and how: the settings of ``vaekit fit-prior``.
+
+    Args:
+        prior: Which prior to fit.
+        training: How to fit it.
+    """
+
+    prior: Annotated[Any, Role("prior")]
+    training: Annotated[Any, Role("training")] = DEFAULT
 
 
 class PriorModel(nn.Module):
@@ -61,7 +73,8 @@ def fit_prior(
     .. math:: \max_p \; \frac1N \sum_n E_{q(z \mid x_n)} \log p(z)
 
     This closes the gap between prior and aggregate posterior, with encoder and decoder left as
-    they are; bounds and likelihoods under the new prior stay valid. Codes are draws from q(z|x),
+    they are; bounds and likelihoods under the new prior stay valid. A second stage, which is a VAE
+    over the codes, is fitted by its ELBO. Codes are draws from q(z|x),
     which for an autoencoder are its points: it then has samples, though still no likelihood.
     Held-out codes choose the best epoch.
 
@@ -98,7 +111,7 @@ def fit_prior(
         if name in parts
     }
     trainer = Trainer(
-        PriorModel(model.prior),
+        _learner(model.prior),
         codes,
         training,
         objective=ELBO(),
@@ -116,6 +129,11 @@ def fit_prior(
     )
     save(out, model.cpu().eval(), artifact.codec, provenance=origin)
     return load(out)
+
+
+def _learner(prior: Prior) -> nn.Module:
+    """What is trained: the prior as a model of codes, which a second stage is by itself."""
+    return prior.vae if isinstance(prior, SecondStagePrior) else PriorModel(prior)
 
 
 def _with_prior(artifact: Artifact, spec: Any, seed: int) -> Any:

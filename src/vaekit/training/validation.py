@@ -41,7 +41,7 @@ def held_out_terms(
             evidence = model.evidence(  # type: ignore[operator]
                 batch.x, batch.c, target=batch.target, observed=batch.observed, samples=samples
             )
-        loss = objective(evidence, batch=batch, model=model, progress=END)
+            loss = objective(evidence, batch=batch, model=model, progress=END)
         means.add(loss.terms | {"loss": loss.total}, len(batch.x))
         rows += len(batch.x)
     terms = {f"valid_{name}": value for name, value in means.read().items() if name != "kl"}

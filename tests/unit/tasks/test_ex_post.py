@@ -10,7 +10,8 @@ from vaekit.cli import app
 from vaekit.errors import ConfigError
 from vaekit.latents import FlowOfNormal, MixtureOfNormals, Point, Standard, Vamp
 from vaekit.likelihoods import Bernoulli, Gaussian
-from vaekit.models import FlatVAE, LinearVAE
+from vaekit.metrics.kernel_distance import mmd
+from vaekit.models import FlatVAE, LinearVAE, SecondStage
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO, Autoencoding
 from vaekit.tasks import (
@@ -83,7 +84,9 @@ def test_it_closes_the_marginal_gap_and_bounds_stay_bounds(run, tmp_path):
     assert after["log_marginal"] >= after["elbo"] > before["elbo"]
 
 
-@pytest.mark.parametrize("prior", [MixtureOfNormals(2), FlowOfNormal(hidden=(8,)), Vamp(7)])
+@pytest.mark.parametrize(
+    "prior", [MixtureOfNormals(2), FlowOfNormal(hidden=(8,)), Vamp(7), SecondStage()]
+)
 def test_only_the_prior_changes(run, tmp_path, prior):
     folder, prepared = run("vae")
     fitted = fit_prior(folder, prior, tmp_path / "new", training=QUICK, prepared=prepared).model
@@ -94,6 +97,35 @@ def test_only_the_prior_changes(run, tmp_path, prior):
             assert torch.equal(value, new[name]), name
     history = load(tmp_path / "new").history
     assert min(r["valid_loss"] for r in history) < history[0]["loss"]
+
+
+def test_a_second_stage_draws_what_looks_like_the_data_and_raises_the_bounds(run, tmp_path):
+    folder, prepared = run("vae")
+    training = Training(epochs=40, batch_size=256, optimizer=Adam(lr=1e-2))
+    spec = SecondStage(encoder=MLP(hidden=(32, 32)))
+    fit_prior(folder, spec, tmp_path / "new", training=training, prepared=prepared)
+    distances = []
+    for path in (folder, tmp_path / "new"):
+        model, rows = load(path).model, next(prepared.parts["train"].batches(1_000))
+        torch.random.manual_seed(0)
+        with torch.no_grad():
+            codes = model.encode(rows.x).sample(), model.sample_codes(1_000)
+            images = [model.decode(z).mean.flatten(1) for z in codes]
+        distances.append(torch.stack([mmd(*codes), mmd(*images)]))
+    assert (distances[1] < 0.3 * distances[0]).all()
+    before = evaluate_run(folder, samples=10, prepared=prepared)
+    after = evaluate_run(tmp_path / "new", samples=10, prepared=prepared)
+    assert after["distortion"] == pytest.approx(before["distortion"], abs=1e-6)
+    assert after["log_marginal"] >= after["elbo"] > before["elbo"]
+    assert after == evaluate_run(tmp_path / "new", samples=10, prepared=prepared)
+
+
+def test_a_second_stage_given_the_label(run, tmp_path):
+    folder, prepared = run("conditional")
+    new = tmp_path / "new"
+    model = fit_prior(folder, SecondStage(), new, training=QUICK, prepared=prepared).model
+    assert len(model.prior(torch.eye(10)).mean.unique(dim=0)) == 10
+    assert evaluate_run(new, samples=2, prepared=prepared)["elbo"] is not None
 
 
 def test_an_autoencoder_gets_samples(run, tmp_path):
@@ -147,6 +179,20 @@ def test_the_command(run, tmp_path, cli):
     again = cli.invoke(app, [*words, "--out", str(out)])
     assert again.exit_code == 2
     assert "holds a run already" in again.stderr
+
+
+def test_settings_of_the_command(run, tmp_path, cli):
+    folder, _ = run("vae")
+    words = ["fit-prior", str(folder), "--prior", "vae:latent_dim=3", "--epochs", "1"]
+    words += ["--set", "encoder.hidden=8,8", "--set", "training.optimizer.lr=0.01", "--out"]
+    result = cli.invoke(app, [*words, str(tmp_path / "new")])
+    assert result.exit_code == 0, result.output
+    assert "a bound on log p(z) of held-out codes" in result.stdout
+    wanted = SecondStage(latent_dim=3, encoder=MLP(hidden=(8, 8)))
+    assert load(tmp_path / "new").model.spec.prior == wanted
+    refused = cli.invoke(app, [*words, str(tmp_path / "other"), "--set", "model.clip=1"])
+    assert refused.exit_code == 2
+    assert "unknown setting 'model.clip'" in refused.stderr
 
 
 @pytest.fixture
