@@ -13,11 +13,9 @@ from vaekit.likelihoods import Gaussian
 from vaekit.metrics import score
 from vaekit.models import FlatVAE, SecondStage
 from vaekit.networks import MLP
-from vaekit.objectives import ELBO
 
 F64 = torch.float64
 LINEAR = MLP(hidden=())
-SMALL = MLP(hidden=(8,))
 EXACT = {"rtol": 0, "atol": 1e-10}
 
 
@@ -176,18 +174,12 @@ def test_scores_do_not_depend_on_batch_mates(first_row):
     torch.testing.assert_close(whole.rate, parts.rate, **EXACT)
 
 
-@pytest.mark.parametrize("context_dim", [0, 3])
-def test_in_a_model_everything_learns(context_dim):
-    spec = SecondStage(latent_dim=2, encoder=SMALL, samples=3)
-    model = FlatVAE(latent_dim=2, encoder=SMALL, prior=spec)
-    model = model.build(event_shape=(6,), context_dim=context_dim)
-    c = torch.randn(20, 3) if context_dim else None
-    loss = ELBO()(model.evidence(torch.rand(20, 6), c, samples=2))
-    loss.total.backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-    assert model.sample(20, c).mean.shape == (20, 6)
+@pytest.mark.parametrize("context_dim", [0, 2])
+def test_every_parameter_gets_a_gradient(z, context_dim):
+    prior = second_stage(samples=3, context_dim=context_dim)
+    c = torch.ones(4, 2, dtype=F64) if context_dim else None
+    prior(c).log_prob(z).sum().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in prior.parameters())
 
 
 def test_temperature_scales_draws_about_the_mean():
