@@ -10,10 +10,9 @@ from vaekit.cli import app
 from vaekit.errors import ConfigError
 from vaekit.latents import FlowOfNormal, MixtureOfNormals, Point, Standard, Vamp
 from vaekit.likelihoods import Bernoulli, Gaussian
-from vaekit.metrics.kernel_distance import mmd
 from vaekit.models import FlatVAE, LinearVAE, SecondStage
 from vaekit.networks import MLP
-from vaekit.objectives import ELBO, Autoencoding
+from vaekit.objectives import ELBO, Autoencoding, mmd
 from vaekit.tasks import (
     Composition,
     DataSpec,
