@@ -12,7 +12,7 @@ from vaekit.distributions import Mixture
 from vaekit.errors import ConfigError
 from vaekit.latents.posterior import Posterior
 from vaekit.latents.prior import Prior
-from vaekit.networks import call_network
+from vaekit.networks import call_network, probe_features
 from vaekit.spec import Ref, Spec, Within
 
 __all__ = ["Vamp", "VampPrior"]
@@ -64,8 +64,14 @@ class Vamp(Spec, kind="prior/vamp"):
         """The module for observations of ``event_shape``, beside the parts that it shares.
 
         Raises:
-            ConfigError: If the posterior has no density.
+            ConfigError: If what it refers to is not a posterior with a density.
+            ShapeError: If the network that it refers to does not read observations.
         """
+        if not isinstance(posterior, Posterior):
+            raise ConfigError(
+                "not a posterior", got=type(posterior).__name__, where=f"{self.kind}.posterior"
+            )
+        probe_features(encoder, event_shape, context_dim=context_dim)
         if not posterior.has_density:
             raise ConfigError(
                 "a mixture of posteriors needs a posterior with a density",

@@ -12,13 +12,13 @@ from torch.func import functional_call
 from vaekit.artifacts import load, save
 from vaekit.data import ArrayCodec, DataCodec
 from vaekit.distributions import Normal
-from vaekit.errors import ConfigError
+from vaekit.errors import ConfigError, ShapeError
 from vaekit.latents import Diagonal, Full, Point, Vamp
 from vaekit.metrics import score
 from vaekit.models import FlatVAE, initialise
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO
-from vaekit.spec import from_json, to_json
+from vaekit.spec import Ref, from_json, to_json
 
 
 def build(components=4, context_dim=0, seed=0, weighted=False, **parts):
@@ -150,6 +150,19 @@ def test_a_reference_to_nothing_is_refused(name, message):
     written["prior"]["encoder"] = {"$ref": name}
     with pytest.raises(ConfigError, match=message):
         from_json(written).build(event_shape=(5,))
+
+
+@pytest.mark.parametrize(
+    ("references", "message"),
+    [
+        ({"posterior": Ref("encoder")}, r"prior/vamp.posterior: not a posterior"),
+        ({"encoder": Ref("decoder")}, r"the network fails on x"),
+        ({"encoder": Ref("likelihood")}, r"must return features"),
+    ],
+)
+def test_a_reference_to_another_kind_of_part_is_refused(references, message):
+    with pytest.raises((ConfigError, ShapeError), match=message):
+        FlatVAE(prior=Vamp(**references)).build(event_shape=(5,))
 
 
 # --- pseudo-inputs -------------------------------------------------------------------------------
