@@ -1,6 +1,7 @@
 """Encoders and decoders: dense, convolutional and residual, or any module of the user's."""
 
 from vaekit.networks.conv import Conv
+from vaekit.networks.critic import Critic
 from vaekit.networks.default import default_network
 from vaekit.networks.made import MADE
 from vaekit.networks.mlp import ACTIVATIONS, MLP, dense_stack
@@ -18,6 +19,7 @@ __all__ = [
     "MADE",
     "MLP",
     "Conv",
+    "Critic",
     "NetworkSpec",
     "ResNet",
     "accepts_context",

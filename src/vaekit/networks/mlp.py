@@ -55,11 +55,14 @@ def gain(activation: str) -> float:
     return 1 / power.item()
 
 
-def dense_stack(sizes: Sequence[int], *, activation: str, last: bool = False) -> nn.Sequential:
+def dense_stack(
+    sizes: Sequence[int], *, activation: str | Callable[[], nn.Module], last: bool = False
+) -> nn.Sequential:
     """Linear layers between consecutive sizes, activated in between (and after the last)."""
+    activate = ACTIVATIONS[activation] if isinstance(activation, str) else activation
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), ACTIVATIONS[activation]()]
+        layers += [nn.Linear(n_in, n_out), activate()]
     return nn.Sequential(*(layers if last else layers[:-1]))
 
 

@@ -1,8 +1,11 @@
 """Objectives: pure functions of Evidence, and the schedules of their weights."""
 
+from vaekit.objectives.adversarial import WAEGAN
 from vaekit.objectives.autoencoder import Autoencoding
+from vaekit.objectives.critics import CodeCritic
 from vaekit.objectives.dip import DIP
 from vaekit.objectives.elbo import ELBO, mean_kl
+from vaekit.objectives.factor import FactorVAE
 from vaekit.objectives.importance import ImportanceWeighted
 from vaekit.objectives.info import WAE, InfoVAE
 from vaekit.objectives.mmd import mmd
@@ -15,11 +18,14 @@ __all__ = [
     "ELBO",
     "END",
     "WAE",
+    "WAEGAN",
     "Autoencoding",
     "BetaTC",
+    "CodeCritic",
     "Contest",
     "Cosine",
     "Cyclic",
+    "FactorVAE",
     "ImportanceWeighted",
     "InfoVAE",
     "Linear",

@@ -1,12 +1,14 @@
 """Where its own weights vanish, every objective is the plain ELBO; WAE is a case of InfoVAE."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from vaekit.errors import ConfigError
 from vaekit.latents import Point
 from vaekit.models import FlatVAE
-from vaekit.objectives import DIP, ELBO, WAE, BetaTC, ImportanceWeighted, InfoVAE
+from vaekit.objectives import DIP, ELBO, WAE, BetaTC, FactorVAE, ImportanceWeighted, InfoVAE
 
 PLAIN = {
     "beta 1": ELBO(beta=1.0),
@@ -15,6 +17,8 @@ PLAIN = {
     "one sample": ImportanceWeighted(samples=1),
     "alpha 0, lambda 1": InfoVAE(alpha=0.0, lambda_=1.0),
     "equal weights of the rate's parts": BetaTC(alpha=1.0, beta=1.0, gamma=1.0, rows=100),
+    "gamma 0": partial(FactorVAE(gamma=0.0).fool, critic=lambda z: z.square().sum(-1)),
+    "gamma 9 without its critic": FactorVAE(gamma=9.0),
     "no covariance penalty": DIP(off_diagonal=0.0, diagonal=0.0),
 }
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from vaekit.distributions import StandardNormal
-from vaekit.objectives import ELBO, BetaTC, Contest, Loss, Progress, Side
-from vaekit.training import SGD, Trainer
+from vaekit.objectives import ELBO, BetaTC, Contest, FactorVAE, Loss, Progress, Side
+from vaekit.training import SGD, Adam, Callback, Trainer
 from vaekit.training.players import train_step
 
 
@@ -41,6 +41,21 @@ class Duel(ELBO, kind="objective/test-duel"):
         return Loss(loss, {"loss": loss})
 
 
+class StopError(Exception):
+    pass
+
+
+class StopAt(Callback):
+    """Stops a run after so many steps."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_step(self, *, step):
+        if step == self.step:
+            raise StopError
+
+
 def test_the_loop_makes_players_of_sides(make_model, data, settings):
     trainer = Trainer(make_model(), data, settings(), objective=Duel())
     history = trainer.fit()
@@ -53,19 +68,7 @@ def test_critics_go_to_the_checkpoint_and_come_back(make_model, data, settings, 
     whole = Trainer(make_model(), data, settings(), objective=Duel(), folder=tmp_path / "a")
     whole.fit()
     part = Trainer(make_model(), data, settings(), objective=Duel(), folder=tmp_path / "b")
-
-    class StopError(Exception):
-        pass
-
-    class At:
-        def __getattr__(self, name):
-            return lambda *args, **kwargs: None
-
-        def on_step(self, step):
-            if step == 5:
-                raise StopError
-
-    part.callbacks = [At()]
+    part.callbacks = [StopAt(5)]
     with pytest.raises(StopError):
         part.fit()
     again = Trainer(make_model(), data, settings(), objective=Duel(), folder=tmp_path / "b")
@@ -99,3 +102,20 @@ def test_the_loop_says_how_many_rows_there_are(make_model, data, settings):
     trainer = Trainer(make_model(), data, settings(epochs=1), objective=BetaTC())
     assert trainer.objective.rows == len(data["train"])
     assert "valid_total_correlation" in trainer.fit().last
+
+
+@pytest.mark.parametrize("steps", [2, 5])
+def test_factorvae_resumes_bit_identically_with_its_critic(
+    make_trainer, same_weights, without_seconds, tmp_path, steps
+):
+    objective = FactorVAE(critic=(8,), optimizer=Adam(lr=1e-2, beta1=0.5))
+    whole = make_trainer(tmp_path / "whole", objective=objective)
+    records = without_seconds(whole.fit().records)
+    stopped = make_trainer(tmp_path / "part", objective=objective, callbacks=[StopAt(steps)])
+    with pytest.raises(StopError):
+        stopped.fit()
+    again = make_trainer(tmp_path / "part", objective=objective)
+    assert without_seconds(again.fit(resume=True).records) == records
+    assert same_weights(again.model, whole.model)
+    assert same_weights(again.extras, whole.extras)
+    assert {"total_correlation", "critic/loss", "valid_elbo"} <= set(records[-1])
