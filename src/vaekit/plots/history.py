@@ -151,12 +151,13 @@ def _change_of_beta(records: Sequence[Record]) -> str:
     return f"β from {number(float(beta[0]), 3)} to {number(float(beta[-1]), 3)}"
 
 
-def kl_per_dimension(kl: ArrayLike, *, threshold: float = 0.01) -> Figure:
+def kl_per_dimension(kl: ArrayLike, *, threshold: float = 0.01, part: str = "dimension") -> Figure:
     """Rate of each latent dimension, largest first, with the threshold above which it is active.
 
     Args:
         kl: Mean KL of each dimension in nats, shape ``(latent_dim,)``.
         threshold: A dimension is active when its KL is above this many nats.
+        part: What ``kl`` has a number for, where that is not a dimension: a group of them.
 
     Raises:
         ConfigError: If the threshold is negative.
@@ -175,7 +176,7 @@ def kl_per_dimension(kl: ArrayLike, *, threshold: float = 0.01) -> Figure:
     order = np.argsort(-values, kind="stable")
     active = values[order] > threshold
     made = figure(min(9.6, max(4.4, 1.8 + 0.3 * len(values))), 3.4)
-    ax = dress(made.add_subplot(), xlabel="latent dimension, by rate", ylabel="rate (nats)")
+    ax = dress(made.add_subplot(), xlabel=f"latent {part}, by rate", ylabel="rate (nats)")
     colours = [BLUE if a else GREY for a in active]
     thin = len(values) > LABELLED_BARS
     at = np.arange(1, len(values) + 1)
@@ -186,6 +187,7 @@ def kl_per_dimension(kl: ArrayLike, *, threshold: float = 0.01) -> Figure:
     )
     ax.set_xlim(0.3, len(values) + 0.7)
     if not thin:
-        ax.set_xticks(at, [f"z{i + 1}" for i in order])
+        letter = "z" if part == "dimension" else ""
+        ax.set_xticks(at, [f"{letter}{i + 1}" for i in order])
         ax.tick_params(axis="x", length=0, labelsize=TICK if len(values) <= 20 else NOTE - 1.5)
     return made

@@ -16,13 +16,13 @@ from vaekit.artifacts import Artifact
 from vaekit.baselines import PCA
 from vaekit.data import ArrayCodec, ImageCodec, Rows
 from vaekit.metrics import rate_by_dimension
+from vaekit.report.walks import REACH, walk
 from vaekit.tasks import ModelRepresentation
 
 __all__ = ["Picture", "Scene", "draw_pictures"]
 
 MOST_ROWS = 10_000
 GRID = 20
-REACH = 3.0
 
 
 class Picture(NamedTuple):
@@ -49,14 +49,21 @@ class Scene:
         batch = next(iter(data.batches(MOST_ROWS)))
         self.x, self.c, self.y = batch.x, batch.c, batch.y
         self.means, self.scales = self.vae.encode_with_scale(self.x, self.c)
-        self.order = self._order()
+        self.rates = self._rates()
+        self.order = np.argsort(-(self.rates if self.has_rates else self.means.var(0)))
         self.train = train
 
-    def _order(self) -> NDArray[np.int64]:
-        """Latent dimensions, those that carry most nats first."""
+    def _rates(self) -> NDArray[np.float64]:
+        """KL of each latent dimension, or of the parts that it has terms for, if it has any."""
         if not self.artifact.model.has_density:
-            return np.argsort(-self.means.var(0))
-        return np.argsort(-rate_by_dimension(self.artifact.model, self.x, self.c)[0].numpy())
+            return np.empty(0)
+        rates = rate_by_dimension(self.artifact.model, self.x, self.c)[0]
+        return np.asarray(rates.numpy(), dtype=np.float64)
+
+    @property
+    def has_rates(self) -> bool:
+        """Whether every latent dimension has a rate of its own."""
+        return len(self.rates) == self.vae.latent_dim
 
     @property
     def labels(self) -> NDArray[Any] | None:
@@ -90,17 +97,6 @@ class Scene:
         codes[..., self.order[1]] = axis[::-1, None]
         return codes.reshape(GRID * GRID, -1)
 
-    def steps(
-        self, dimensions: int = 10, steps: int = 11
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Codes that move one leading dimension at a time from −3 to 3, and the positions."""
-        values = np.linspace(-REACH, REACH, steps)
-        chosen = self.order[:dimensions]
-        codes = np.zeros((len(chosen), steps, self.vae.latent_dim))
-        for row, dimension in enumerate(chosen):
-            codes[row, :, dimension] = values
-        return codes.reshape(-1, self.vae.latent_dim), values
-
 
 def draw_pictures(scene: Scene, folder: Path) -> list[Picture]:
     """Draw all pictures that suit the data into a folder."""
@@ -133,9 +129,10 @@ def _code_figures(scene: Scene) -> Iterator[Drawn]:
     if scene.vae.latent_dim >= 2:
         codes = scene.means[:, scene.order]
         caption = f"Posterior means of {len(codes):,} held-out rows"
-        caption += (
-            "." if scene.vae.latent_dim == 2 else ", the two dimensions that carry most nats."
-        )
+        if scene.vae.latent_dim > 2:
+            most = "carry most nats" if scene.has_rates else "vary most"
+            caption += f", the two dimensions that {most}"
+        caption += "."
         figure = plots.latent_scatter(codes, scene.labels, names=names[:2])
         yield "latent_scatter", "Latent space", caption, figure
     else:
@@ -143,10 +140,11 @@ def _code_figures(scene: Scene) -> Iterator[Drawn]:
         caption = f"Posterior mean and standard deviation of {len(codes):,} held-out rows."
         figure = plots.latent_scatter(codes, scene.labels, names=["z1", "its standard deviation"])
         yield "latent_scatter", "Latent space", caption, figure
-    if scene.artifact.model.has_density:
-        rate = rate_by_dimension(scene.artifact.model, scene.x, scene.c)[0].numpy()
-        caption = "What each dimension of the code carries, in nats per example."
-        yield "kl_per_dimension", "Rate by dimension", caption, plots.kl_per_dimension(rate)
+    if scene.has_rates or len(scene.rates) > 1:  # one number is in the table of metrics
+        part = "dimension" if scene.has_rates else "group"
+        caption = f"What each {part} of the code carries, in nats per example."
+        figure = plots.kl_per_dimension(scene.rates, part=part)
+        yield "kl_per_dimension", f"Rate by {part}", caption, figure
 
 
 def _image_figures(scene: Scene) -> Iterator[Drawn]:
@@ -164,7 +162,7 @@ def _image_figures(scene: Scene) -> Iterator[Drawn]:
         "The first held-out rows, their reconstructions at the posterior mean, the difference."
     )
     yield "reconstructions", "Reconstructions", caption, figure
-    if scene.vae.latent_dim == 2:
+    if scene.vae.latent_dim == 2 and scene.artifact.model.posterior.space == "reals":
         images = scene.raw(scene.vae.decode(scene.plane(), scene.context(GRID * GRID)))
         figure = plots.latent_grid(
             images.reshape(GRID, GRID, *images.shape[1:]),
@@ -178,14 +176,13 @@ def _image_figures(scene: Scene) -> Iterator[Drawn]:
             figure,
         )
     else:
-        codes, values = scene.steps()
-        images = scene.raw(scene.vae.decode(codes, scene.context(len(codes))))
+        q = scene.artifact.model.encode(scene.x[:1], scene.context(1))
+        codes, names, values, caption = walk(q, scene.means, scene.order)
+        flat = codes.reshape(-1, scene.vae.latent_dim)
+        images = scene.raw(scene.vae.decode(flat, scene.context(len(flat))))
         figure = plots.traversals(
-            images.reshape(-1, len(values), *images.shape[1:]),
-            [f"z{i + 1}" for i in scene.order[:10]],
-            values,
+            images.reshape(*codes.shape[:2], *images.shape[1:]), names, values
         )
-        caption = "Each row moves one dimension of the code from −3 to 3, the others stay at 0."
         yield "traversals", "Traversals", caption, figure
 
 

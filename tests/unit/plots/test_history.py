@@ -87,6 +87,12 @@ def test_no_records():
         rate_distortion_curves([])
 
 
+def test_groups_are_not_called_dimensions():
+    ax = kl_per_dimension([0.5, 2.0], part="group").axes[0]
+    assert ax.get_xlabel() == "latent group, by rate"
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["2", "1"]
+
+
 def test_bars_are_sorted_and_named_by_dimension():
     ax = kl_per_dimension([0.001, 2.0, 0.5], threshold=0.01).axes[0]
     assert [bar.get_height() for bar in ax.patches] == [2.0, 0.5, 0.001]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vaekit.errors import NumericalError
-from vaekit.latents import Point
+from vaekit.latents import VMF, Categorical, Planar, Point, UniformCategorical, UniformOnSphere
 from vaekit.likelihoods import Bernoulli, Gaussian
 from vaekit.models import FlatVAE
 from vaekit.networks import MLP
@@ -65,6 +65,27 @@ def test_images_in_other_dimensions_have_traversals(tmp_path, latent_dim):
     _, pictures = reported(tmp_path / "run", latent_dim=latent_dim, likelihood=Bernoulli())
     assert {"traversals", "latent_scatter", "samples", "reconstructions"} <= pictures
     assert "latent_grid" not in pictures
+
+
+GROUPS = {"prior": UniformCategorical(classes=3), "posterior": Categorical(classes=3)}
+SPHERE = {"prior": UniformOnSphere(), "posterior": VMF()}
+
+
+@pytest.mark.parametrize(
+    ("parts", "latent_dim", "present", "absent"),
+    [
+        ({"posterior": Planar(steps=1)}, 2, {"latent_grid"}, {"kl_per_dimension"}),
+        ({"posterior": Planar(steps=1)}, 3, {"traversals"}, {"kl_per_dimension"}),
+        (SPHERE, 2, {"traversals"}, {"kl_per_dimension", "latent_grid"}),
+        (GROUPS, 6, {"traversals", "kl_per_dimension"}, {"latent_grid"}),
+    ],
+    ids=["flow-2", "flow-3", "sphere-2", "classes"],
+)
+def test_codes_whose_rate_is_not_by_dimension(tmp_path, parts, latent_dim, present, absent):
+    page, pictures = reported(tmp_path / "run", latent_dim=latent_dim, **parts)
+    assert {"latent_scatter", "samples", "reconstructions", "vae_and_pca"} | present <= pictures
+    assert not absent & pictures
+    assert ("Rate by group" in page) == (parts is GROUPS)
 
 
 @pytest.mark.parametrize("latent_dim", [1, 7])

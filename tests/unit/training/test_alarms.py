@@ -28,6 +28,21 @@ def test_collapse_is_named_with_its_remedies(kl, active):
     assert all(word in warning for word in ("beta", "free_bits", "latent dimension"))
 
 
+@pytest.mark.parametrize(
+    ("kl", "words"),
+    [
+        ([0.0], "the code does not carry 0.01 nats"),
+        ([0.0, 0.0, 1.0], "only 1 of 3 groups carry 0.01 nats"),
+        ([0.0] * 6, "only 0 of 6 dimensions carry 0.01 nats"),
+    ],
+)
+def test_collapse_is_said_of_what_has_a_rate(kl, words):
+    model = SimpleNamespace(likelihood=None, latent_shape=(6,))
+    (warning,) = alarms({"kl": kl}, model)
+    assert warning.startswith(f"latent collapse: {words} or more; usual remedies")
+    assert alarms({"kl": [1.0] * len(kl)}, model) == []
+
+
 @pytest.mark.parametrize("record", [{"kl": [1.0, 0.0]}, {"kl": [0.01, 0.01]}, {"kl": []}, {}])
 def test_half_of_the_dimensions_are_enough(record):
     assert alarms(record, HEALTHY) == []
