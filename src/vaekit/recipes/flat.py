@@ -171,5 +171,15 @@ def contractive_autoencoder(hint: Hint) -> Composition:
     return Composition(_autoencoder(hint), Autoencoding(contraction=0.1))
 
 
+@recipe("rae", paper="Ghosh et al. 2019, arXiv:1903.12436")
+def rae(hint: Hint) -> Composition:
+    """A regularised autoencoder: small codes, small decoder weights.
+
+    It has no prior. To sample, fit one to its codes:
+    ``vaekit fit-prior RUN --prior mixture:components=10``.
+    """
+    return Composition(_autoencoder(hint), Autoencoding(code=1e-2, decay=1e-4))
+
+
 def _autoencoder(hint: Hint, **parts: Spec) -> FlatVAE:
     return flat(hint, **{"posterior": Point(), "likelihood": Gaussian(scale=1.0), **parts})

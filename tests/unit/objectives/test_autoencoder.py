@@ -122,6 +122,86 @@ def test_sparsity_of_a_model_without_codes_is_nothing(batch):
     torch.testing.assert_close(loss.total, evidence.distortion.mean())
 
 
+def test_a_regularised_code_costs_half_its_squared_norm(model, batch):
+    loss = loss_of(Autoencoding(code=0.3), model, batch)
+    penalty = 0.5 * model.encode(batch.x).mean.square().sum(1).mean()
+    torch.testing.assert_close(loss.total, distortion(model, batch.x) + 0.3 * penalty)
+
+
+@pytest.fixture
+def linear(dtype):
+    """A decoder x̂ = W z + b."""
+    spec = FlatVAE(latent_dim=3, encoder=MLP(hidden=()), posterior=Point())
+    return spec.build(event_shape=(5,)).to(dtype)
+
+
+def gradients_of(objective, model, batch):
+    parameters = list(model.parameters())
+    total = loss_of(objective, model, batch).total - loss_of(Autoencoding(), model, batch).total
+    return torch.autograd.grad(total, parameters, materialize_grads=True)
+
+
+@pytest.mark.parametrize(("penalty", "has_bias"), [("decay", True), ("smoothness", False)])
+def test_of_a_linear_decoder_the_penalties_are_norms_of_its_weight(
+    linear, batch, penalty, has_bias
+):
+    layer = linear.decoder.layers[0]
+    loss = loss_of(Autoencoding(**{penalty: 0.2}), linear, batch)
+    expected = layer.weight.square().sum() + has_bias * layer.bias.square().sum()
+    torch.testing.assert_close(loss.terms[penalty], expected.detach())
+    gradients = gradients_of(Autoencoding(**{penalty: 0.2}), linear, batch)
+    for (name, parameter), found in zip(linear.named_parameters(), gradients, strict=True):
+        counts = name == "decoder.layers.0.weight" or (has_bias and name.startswith("decoder"))
+        torch.testing.assert_close(found, 0.4 * parameter.detach() * counts, atol=1e-6, rtol=1e-5)
+
+
+def decoder_jacobian(model, x):
+    """Mean over rows of the squared Frobenius norm of the decoder's Jacobian, row by row."""
+    rows = [
+        torch.autograd.functional.jacobian(
+            lambda one: model.decode(one[None]).mean[0], code, create_graph=True
+        )
+        for code in model.encode(x).mean
+    ]
+    return torch.stack(rows).square().sum((1, 2)).mean()
+
+
+def test_smoothness_is_the_exact_jacobian_norm_with_the_right_gradient(dtype, batch):
+    spec = FlatVAE(latent_dim=3, encoder=MLP(hidden=(6,), activation="tanh"), posterior=Point())
+    model = spec.build(event_shape=(5,)).to(dtype)
+    objective = Autoencoding(smoothness=0.2)
+    expected = decoder_jacobian(model, batch.x)
+    torch.testing.assert_close(
+        loss_of(objective, model, batch).terms["smoothness"], expected.detach()
+    )
+    theirs = torch.autograd.grad(0.2 * expected, list(model.parameters()), materialize_grads=True)
+    for mine, other in zip(gradients_of(objective, model, batch), theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6)
+
+
+def test_smoothness_can_be_measured_without_gradients_and_with_a_frozen_encoder(model, batch):
+    expected = decoder_jacobian(model, batch.x).detach()
+    with torch.no_grad():
+        loss = loss_of(Autoencoding(smoothness=1.0), model, batch)
+    torch.testing.assert_close(loss.terms["smoothness"], expected)
+    model.encoder.requires_grad_(False)
+    loss = loss_of(Autoencoding(smoothness=1.0), model, batch)
+    torch.testing.assert_close(loss.terms["smoothness"], expected)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "needs"),
+    [
+        ("contraction", "the model and the batch"),
+        ("decay", "the model"),
+        ("smoothness", "the model and the batch"),
+    ],
+)
+def test_penalties_say_what_they_need(model, batch, penalty, needs):
+    with pytest.raises(ConfigError, match=f"penalty '{penalty}' needs {needs}$|{needs}[^ ]"):
+        Autoencoding(**{penalty: 1.0})(model.evidence(batch.x))
+
+
 def test_negative_weights_are_refused():
     with pytest.raises(ConfigError, match="contraction: out of bounds"):
         Autoencoding(contraction=-1.0)

@@ -123,6 +123,7 @@ def test_each_trains_saves_loads_and_is_measured(tmp_path, name):
         ("linear-autoencoder", "model.encoder.hidden", ()),
         ("sparse-autoencoder", "objective.sparsity", 0.1),
         ("contractive-autoencoder", "objective.contraction", 0.1),
+        ("rae", "objective.code", 0.01),
         ("mixture-vae", "model.prior.components", 10),
         ("vamp-vae", "model.prior.kind", "prior/vamp"),
         ("flow-prior-vae", "model.prior.kind", "prior/flow"),

@@ -77,6 +77,7 @@ CASES = {
     "mixture prior": ({"prior": MixtureOfNormals(components=3)}, ELBO(), (6,), 0),
     "prior that shares the encoder": ({"prior": Vamp(components=3)}, ELBO(), (6,), 2),
     "contraction": ({}, Autoencoding(contraction=0.1), (6,), 0),
+    "code, decay, smoothness": ({}, Autoencoding(code=0.1, decay=0.1, smoothness=0.1), (6,), 2),
     "images": ({"encoder": Conv(channels=(4, 4))}, ELBO(), (1, 8, 8), 0),
 }
 
