@@ -50,7 +50,17 @@ def test_the_pages_that_teach_have_code_to_run(page):
 
 @pytest.mark.parametrize(
     "role",
-    ["prior", "posterior", "likelihood", "network", "model", "objective", "schedule", "baseline"],
+    [
+        "prior",
+        "posterior",
+        "likelihood",
+        "network",
+        "corruption",
+        "model",
+        "objective",
+        "schedule",
+        "baseline",
+    ],
 )
 def test_the_readme_lists_the_registered_parts(role, own_registry):
     text = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -30,9 +30,14 @@ class FlatVAE(Spec, kind="model/vae"):
         prior: p(z).
         posterior: q(z|x).
         likelihood: p(x|z).
+        corruption: How training damages what the encoder sees, a spec or any module x → x̃; the
+            likelihood scores the clean x. Each q(z|x̃) is a proposal for z, so the ELBO bounds
+            log p(x) as before.
 
     References:
-        Auto-Encoding Variational Bayes (Kingma & Welling, 2013), arXiv:1312.6114.
+        - Auto-Encoding Variational Bayes (Kingma & Welling, 2013), arXiv:1312.6114.
+        - Denoising Criterion for Variational Auto-Encoding Framework (Im, Ahn, Memisevic &
+          Bengio, 2015), arXiv:1511.06406.
 
     Example:
         >>> model = FlatVAE(latent_dim=2).build(event_shape=(1, 8, 8))
@@ -46,6 +51,7 @@ class FlatVAE(Spec, kind="model/vae"):
     prior: Annotated[Any, Role("prior")] = Standard()
     posterior: Annotated[Any, Role("posterior")] = Diagonal()
     likelihood: Annotated[Any, Role("likelihood")] = Gaussian()
+    corruption: Annotated[Any, Role("corruption")] | None = None
 
     def build(self, *, event_shape: Sequence[int], context_dim: int = 0) -> VAEModel:
         """The model for observations of ``event_shape``, contexts of ``context_dim`` numbers."""
@@ -65,6 +71,7 @@ class FlatVAE(Spec, kind="model/vae"):
             "decoder": decoder,
             "posterior": _built(self.posterior, features=features, **sizes),
             "likelihood": likelihood,
+            "corruption": None if self.corruption is None else _built(self.corruption),
         }
         if shared := references(self.prior, parts):
             sizes |= {"event_shape": tuple(event_shape), **shared}
@@ -142,6 +149,7 @@ class VAEModel(nn.Module):
         prior: c → p(z|c).
         posterior: features → q(z|x).
         likelihood: decoder output → p(x|z).
+        corruption: x → x̃, what the encoder sees of :meth:`evidence` in training; None for x.
         spec: What it was built from, if it was; needed to save it.
         context_dim: Size k of the context, 0 for none.
     """
@@ -154,6 +162,7 @@ class VAEModel(nn.Module):
         posterior: Posterior,
         likelihood: Likelihood,
         *,
+        corruption: nn.Module | None = None,
         spec: Spec | None = None,
         context_dim: int = 0,
     ) -> None:
@@ -163,6 +172,7 @@ class VAEModel(nn.Module):
         self.prior = prior
         self.posterior = posterior
         self.likelihood = likelihood
+        self.corruption = nn.Identity() if corruption is None else corruption
         self.spec = spec
         self.context_dim = context_dim
         check_space(prior, posterior)
@@ -228,7 +238,7 @@ class VAEModel(nn.Module):
         Args:
             x: Observations, shape ``(B, *event)``.
             c: Contexts, shape (B, k).
-            target: What p(x|z) scores when it is not x (denoising), shape ``(B, *event)``.
+            target: What p(x|z) scores when it is not x, shape ``(B, *event)``.
             observed: Which elements count, Boolean, broadcastable to ``(B, *event)``.
             samples: How many codes K to draw for each example.
             given: A code of shape ``(K, B, *latent)`` to use instead of drawing.
@@ -236,7 +246,7 @@ class VAEModel(nn.Module):
         Raises:
             ConfigError: If ``observed`` is given and the likelihood cannot leave elements out.
         """
-        q = self.encode(x, c)
+        q = self.encode(self.corruption(x), c)
         z, log_q = (given[0], None) if given else draw(q, samples)
         target = x if target is None else target
         self._check(target, self.event_shape, "the target")

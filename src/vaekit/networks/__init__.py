@@ -1,6 +1,7 @@
-"""Encoders and decoders: dense, convolutional and residual, or any module of the user's."""
+"""Encoders and decoders: dense, convolutional and residual, or any module; corruptions of x."""
 
 from vaekit.networks.conv import Conv
+from vaekit.networks.corruption import Corruption, GaussianNoise, Masking, SaltAndPepper
 from vaekit.networks.critic import Critic
 from vaekit.networks.default import default_network
 from vaekit.networks.made import MADE
@@ -19,9 +20,13 @@ __all__ = [
     "MADE",
     "MLP",
     "Conv",
+    "Corruption",
     "Critic",
+    "GaussianNoise",
+    "Masking",
     "NetworkSpec",
     "ResNet",
+    "SaltAndPepper",
     "accepts_context",
     "call_network",
     "check_decoder",

@@ -19,7 +19,7 @@ from vaekit.latents import (
 )
 from vaekit.likelihoods import Gaussian
 from vaekit.models import FlatVAE, LinearVAE
-from vaekit.networks import MLP
+from vaekit.networks import MLP, GaussianNoise, Masking
 from vaekit.objectives import ELBO, Autoencoding, Cosine, ImportanceWeighted, Linear
 from vaekit.recipes.recipe import recipe
 from vaekit.spec import Spec
@@ -129,6 +129,12 @@ def hyperspherical_vae(hint: Hint) -> Composition:
     return Composition(flat(hint, prior=UniformOnSphere(), posterior=VMF()))
 
 
+@recipe("denoising-vae", paper="Im et al. 2015, arXiv:1511.06406")
+def denoising_vae(hint: Hint) -> Composition:
+    """The encoder sees noisy data in training; reconstructions of noisy data are then cleaner."""
+    return Composition(flat(hint, corruption=GaussianNoise(scale=0.25)))
+
+
 @recipe("conditional-vae", paper="Sohn, Lee & Yan 2015 (NeurIPS)")
 def conditional_vae(hint: Hint) -> Composition:
     """Prior, encoder and decoder read the context (give --context labels)."""
@@ -169,6 +175,12 @@ def sparse_autoencoder(hint: Hint) -> Composition:
 def contractive_autoencoder(hint: Hint) -> Composition:
     """An autoencoder whose encoder has a small Jacobian."""
     return Composition(_autoencoder(hint), Autoencoding(contraction=0.1))
+
+
+@recipe("denoising-autoencoder", paper="Vincent et al. 2008 (ICML)")
+def denoising_autoencoder(hint: Hint) -> Composition:
+    """An autoencoder that restores what its encoder did not see: a quarter of the numbers."""
+    return Composition(_autoencoder(hint, corruption=Masking(rate=0.25)), Autoencoding())
 
 
 @recipe("rae", paper="Ghosh et al. 2019, arXiv:1903.12436")

@@ -124,6 +124,8 @@ def test_each_trains_saves_loads_and_is_measured(tmp_path, name):
         ("sparse-autoencoder", "objective.sparsity", 0.1),
         ("contractive-autoencoder", "objective.contraction", 0.1),
         ("rae", "objective.code", 0.01),
+        ("denoising-vae", "model.corruption.scale", 0.25),
+        ("denoising-autoencoder", "model.corruption.rate", 0.25),
         ("mixture-vae", "model.prior.components", 10),
         ("vamp-vae", "model.prior.kind", "prior/vamp"),
         ("flow-prior-vae", "model.prior.kind", "prior/flow"),

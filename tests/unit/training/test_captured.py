@@ -9,7 +9,7 @@ from vaekit.errors import ConfigError
 from vaekit.latents import IAF, VMF, FlowOfNormal, Full, MixtureOfNormals, UniformOnSphere, Vamp
 from vaekit.likelihoods import Bernoulli, Gaussian
 from vaekit.models import FlatVAE
-from vaekit.networks import MLP, Conv
+from vaekit.networks import MLP, Conv, GaussianNoise, SaltAndPepper
 from vaekit.objectives import ELBO, Autoencoding, ImportanceWeighted, Linear, Loss, Progress
 from vaekit.training import Adam
 from vaekit.training.captured import CapturedStep
@@ -78,6 +78,13 @@ CASES = {
     "prior that shares the encoder": ({"prior": Vamp(components=3)}, ELBO(), (6,), 2),
     "contraction": ({}, Autoencoding(contraction=0.1), (6,), 0),
     "code, decay, smoothness": ({}, Autoencoding(code=0.1, decay=0.1, smoothness=0.1), (6,), 2),
+    "corruptions": ({"corruption": SaltAndPepper()}, ELBO(), (6,), 2),
+    "noise on images": (
+        {"encoder": Conv(channels=(4, 4)), "corruption": GaussianNoise()},
+        ELBO(),
+        (1, 8, 8),
+        0,
+    ),
     "images": ({"encoder": Conv(channels=(4, 4))}, ELBO(), (1, 8, 8), 0),
 }
 
