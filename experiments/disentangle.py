@@ -12,13 +12,12 @@ from typing import Any
 import torch
 
 from experiments.record import Results, parser, remove, scratch
-from vaekit import plots
 from vaekit.data.sources.shapes import load_shapes
 from vaekit.likelihoods import Bernoulli
 from vaekit.metrics import MEASURES, mean_and_error
 from vaekit.networks import MLP
 from vaekit.recipes import compose
-from vaekit.report.pictures import Scene
+from vaekit.report.pictures import Scene, traversals
 from vaekit.spec import replace_at
 from vaekit.tasks import DataSpec, Prepared, Run, evaluate_run, prepare_data, start_run
 from vaekit.tasks.comparison import baseline_row
@@ -138,15 +137,8 @@ def write_results(
         [[r["model"], *(shown(r[key], r[f"{key}_error"]) for key in SCORES)] for r in rows],
     )
     for number, (name, scene) in enumerate(scenes.items()):
-        codes, values = scene.steps()
-        images = scene.raw(scene.vae.decode(codes))
-        figure = plots.traversals(
-            images.reshape(-1, len(values), *images.shape[1:]),
-            [f"z{i + 1}" for i in scene.order[:LATENT_DIM]],
-            values,
-        )
-        caption = f"{name}: one dimension of the code moves in each row, most nats first."
-        results.picture(f"traversals_{number}", caption, figure)
+        figure, caption = traversals(scene)
+        results.picture(f"traversals_{number}", f"{name}. {caption}", figure)
 
 
 def shown(value: Any, error: Any) -> str | None:

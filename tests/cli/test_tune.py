@@ -34,7 +34,7 @@ def test_what_a_search_leaves(tuned, answer):
     assert run.composition.model.encoder.hidden == (8,)
     assert said["run"]["n"] == 180
     assert answer("evaluate", folder / "best", "--samples", "2")["elbo"] == said["run"]["elbo"]
-    assert command.startswith("vaekit ")
+    assert command.split()[0] == "vaekit"
 
 
 def test_the_same_command_goes_on(tuned, answer):

@@ -68,6 +68,7 @@ class FlowOfFeatures(ZukoSpec, kind="posterior/flow"):
           arXiv:1605.08803.
 
     Example:
+        >>> import torch
         >>> spec = FlowOfFeatures(family="nsf", hidden=(16,))
         >>> q = spec.build(features=8, latent_shape=(3,))(torch.zeros(4, 8))
         >>> z, log_q = q.rsample_and_log_prob((5,))

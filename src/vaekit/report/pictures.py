@@ -176,14 +176,18 @@ def _image_figures(scene: Scene) -> Iterator[Drawn]:
             figure,
         )
     else:
-        q = scene.artifact.model.encode(scene.x[:1], scene.context(1))
-        codes, names, values, caption = walk(q, scene.means, scene.order)
-        flat = codes.reshape(-1, scene.vae.latent_dim)
-        images = scene.raw(scene.vae.decode(flat, scene.context(len(flat))))
-        figure = plots.traversals(
-            images.reshape(*codes.shape[:2], *images.shape[1:]), names, values
-        )
+        figure, caption = traversals(scene)
         yield "traversals", "Traversals", caption, figure
+
+
+def traversals(scene: Scene) -> tuple[Figure, str]:
+    """Images along walks through the space of codes, and what the walks are."""
+    q = scene.artifact.model.encode(scene.x[:1], scene.context(1))
+    codes, names, values, caption = walk(q, scene.means, scene.order)
+    flat = codes.reshape(-1, scene.vae.latent_dim)
+    images = scene.raw(scene.vae.decode(flat, scene.context(len(flat))))
+    shaped = images.reshape(*codes.shape[:2], *images.shape[1:])
+    return plots.traversals(shaped, names, values), caption
 
 
 def _table_figures(scene: Scene) -> Iterator[Drawn]:
