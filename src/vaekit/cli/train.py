@@ -142,13 +142,15 @@ def compose_run(
 ) -> tuple[Any, Any]:
     """The prepared data and the run that words of the command line describe."""
     from vaekit.cli.settings import composition_for, data_spec, hidden_network, parse_settings
+    from vaekit.recipes import find
     from vaekit.spec import parse_value
     from vaekit.tasks import Run, prepare_data
 
     settings = parse_settings(words)
     if reading["context"] is not None:
         reading["context"] = tuple(reading["context"].split(","))
-    spec = data_spec(data, reading, settings)
+    given = {name: value for name, value in reading.items() if value is not None}
+    spec = data_spec(data, find(recipe).reading | given, settings)
     prepared = prepare_data(spec)
     if options.get("objective.beta") is not None:
         options["objective.beta"] = parse_value(options["objective.beta"])

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vaekit.data.checks import require_finite, require_rows, rows_text
+from vaekit.data.unlabelled import missing
 from vaekit.errors import DataError
 
 __all__ = ["SPLITS", "RawData", "clean_labels", "clean_split"]
@@ -119,7 +120,11 @@ class RawData:
 
     def __repr__(self) -> str:
         shape = tuple(self.x.shape[1:])
-        classes = "" if self.labels is None else f", {len(np.unique(self.labels))} classes"
+        classes = (
+            ""
+            if self.labels is None
+            else f", {len(np.unique(self.labels[~missing(self.labels)]))} classes"
+        )
         return (
             f"RawData({self.name!r}, {self.kind}, {len(self)} x {shape} {self.x.dtype}{classes})"
         )
@@ -156,6 +161,13 @@ class RawData:
         known = copy.copy(self)
         known.factors, known.factor_names = values.astype(np.int64), tuple(names)
         return known
+
+    def with_labels(self, labels: Any) -> RawData:
+        """The same data with other labels, one for each row."""
+        other = copy.copy(self)
+        other.labels = clean_labels(labels, where=f"{self.name} labels")
+        require_rows("labels", len(other.labels), len(self), where=self.name)
+        return other
 
     def subset(self, index: Any) -> RawData:
         """The rows at ``index`` (numbers or a mask), in that order."""

@@ -90,6 +90,9 @@ def evaluate_model(
     some = spread_rows(data, len(means), SPREAD_ROWS, batch_size=batch_size)
     _put_scores(found, rows)
     _put_errors(found, rows)
+    right = [r.right for r in rows if r.right is not None]
+    if right and len(rated := torch.cat(right)):
+        put_mean(found, "label_accuracy", rated)
     if model.has_density:
         found["active_units"] = active_units(means)
         most = min(SPREAD_ROWS, math.isqrt(SURGERY_WORK // max(1, means.shape[1])))
@@ -131,6 +134,7 @@ class _Rows:
     errors: Mapping[str, Tensor]
     notes: list[str]
     y: Tensor | None
+    right: Tensor | None
     grey: bool
 
 
@@ -144,7 +148,19 @@ def _measure(
         kl = torch.cat([group.flatten() for group in groups]) if groups else None
     errors, notes = _errors(model, batch, peak)
     means = posterior_means(model, batch.x, batch.c).flatten(1)
-    return _Rows(means, scores, kl, errors, notes, batch.y, _is_grey(model, batch.x))
+    right, grey = _right(model, batch), _is_grey(model, batch.x)
+    return _Rows(means, scores, kl, errors, notes, batch.y, right, grey)
+
+
+def _right(model: Scorable, batch: Batch) -> Tensor | None:
+    """Whether the model's own classifier, if it has one, names the class of each labelled row."""
+    classify = getattr(model, "classify", None)
+    if classify is None or batch.y is None:
+        return None
+    with evaluating(model):
+        guess = classify(like_model(model, batch.x)).mean.argmax(-1).cpu()
+    y = batch.y.cpu()
+    return (guess == y)[y >= 0].double()
 
 
 def _errors(
@@ -206,13 +222,23 @@ def _put_probes(
     if known is None or targets is None or _is_numeric(known) != _is_numeric(targets):
         found["notes"].append("no knn_accuracy: it needs classes in training and evaluated rows")
         return
-    put_probes(found, torch.cat(codes), known, torch.cat([r.means for r in rows]), targets)
+    ours, theirs = _has_target(known), _has_target(targets)
+    if not (ours.any() and theirs.any()):
+        found["notes"].append("no knn_accuracy: no training row, or no evaluated one, has a label")
+        return
+    means = torch.cat([r.means for r in rows])
+    put_probes(found, torch.cat(codes)[ours], known[ours], means[theirs], targets[theirs])
 
 
 def _targets(labels: Sequence[Tensor | None]) -> Tensor | None:
     """All labels in one tensor, or None where some are missing."""
     present = [y.cpu() for y in labels if y is not None]
     return torch.cat(present) if present and len(present) == len(labels) else None
+
+
+def _has_target(targets: Tensor) -> Tensor:
+    """Which rows have a number or a class; the code of a missing class is −1."""
+    return torch.ones_like(targets, dtype=torch.bool) if _is_numeric(targets) else targets >= 0
 
 
 def _is_numeric(targets: Tensor) -> bool:

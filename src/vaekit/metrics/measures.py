@@ -49,6 +49,7 @@ MEASURES = (
     Measure("knn_accuracy", "5-NN accuracy of the codes", "", "higher"),
     Measure("logistic_accuracy", "Logistic accuracy of the codes", "", "higher"),
     Measure("linear_r2", "Linear R² of the codes", "", "higher"),
+    Measure("label_accuracy", "Accuracy of the model's classifier", "", "higher", error=True),
     Measure("ari", "ARI of clusters and classes", "", "higher"),
     Measure("nmi", "NMI of clusters and classes", "", "higher"),
     Measure("trustworthiness", "Trustworthiness of the codes", "", "higher"),

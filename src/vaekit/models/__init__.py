@@ -1,11 +1,14 @@
 """Topologies of latent variables, and the record of evidence that they all return."""
 
+from vaekit.models.enumerated import Enumerated
 from vaekit.models.evidence import Evidence, Node
 from vaekit.models.linear import LinearVAE, LinearVAEModel
 from vaekit.models.second_stage import SecondStage, SecondStageDensity, SecondStagePrior
+from vaekit.models.semi_supervised import SemiSupervisedVAE, SemiSupervisedVAEModel
 from vaekit.models.vae import FlatVAE, VAEModel, draw, initialise
 
 __all__ = [
+    "Enumerated",
     "Evidence",
     "FlatVAE",
     "LinearVAE",
@@ -14,6 +17,8 @@ __all__ = [
     "SecondStage",
     "SecondStageDensity",
     "SecondStagePrior",
+    "SemiSupervisedVAE",
+    "SemiSupervisedVAEModel",
     "VAEModel",
     "draw",
     "initialise",

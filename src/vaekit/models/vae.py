@@ -152,7 +152,12 @@ class VAEModel(nn.Module):
         corruption: x → x̃, what the encoder sees of :meth:`evidence` in training; None for x.
         spec: What it was built from, if it was; needed to save it.
         context_dim: Size k of the context, 0 for none.
+
+    Attributes:
+        infers_labels: Whether a context of zeros stands for a label to be inferred.
     """
+
+    infers_labels = False
 
     def __init__(
         self,
@@ -203,6 +208,10 @@ class VAEModel(nn.Module):
         self._check(x, self.event_shape, "x")
         self._check_context(c, rows=len(x))
         return self.posterior(call_network(self.encoder, x, c), c)
+
+    def completed(self, x: Tensor, c: Tensor | None = None) -> Tensor | None:
+        """The contexts, with what the model infers where they say nothing; here as they are."""
+        return c
 
     def decode(self, z: Tensor, c: Tensor | None = None, *, x: Tensor | None = None) -> Density:
         """The likelihood p(x|z, c).

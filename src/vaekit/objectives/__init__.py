@@ -11,6 +11,7 @@ from vaekit.objectives.info import WAE, InfoVAE
 from vaekit.objectives.mmd import mmd
 from vaekit.objectives.objective import END, Contest, Loss, Objective, Progress, Side
 from vaekit.objectives.schedules import Cosine, Cyclic, Linear, Schedule, Sigmoid, Steps, value_at
+from vaekit.objectives.semi_supervised import SemiSupervised
 from vaekit.objectives.total_correlation import BetaTC
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Objective",
     "Progress",
     "Schedule",
+    "SemiSupervised",
     "Side",
     "Sigmoid",
     "Steps",

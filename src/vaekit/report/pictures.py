@@ -47,7 +47,9 @@ class Scene:
         self.codec = artifact.codec
         self.vae = ModelRepresentation(artifact.model)
         batch = next(iter(data.batches(MOST_ROWS)))
-        self.x, self.c, self.y = batch.x, batch.c, batch.y
+        self.x, self.y = batch.x, batch.y
+        with torch.no_grad():
+            self.c = artifact.model.completed(batch.x, batch.c)
         self.means, self.scales = self.vae.encode_with_scale(self.x, self.c)
         self.rates = self._rates()
         self.order = np.argsort(-(self.rates if self.has_rates else self.means.var(0)))
@@ -57,7 +59,7 @@ class Scene:
         """KL of each latent dimension, or of the parts that it has terms for, if it has any."""
         if not self.artifact.model.has_density:
             return np.empty(0)
-        rates = rate_by_dimension(self.artifact.model, self.x, self.c)[0]
+        rates = rate_by_dimension(self.artifact.model, self.x, self.c)[-1]
         return np.asarray(rates.numpy(), dtype=np.float64)
 
     @property

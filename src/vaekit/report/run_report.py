@@ -98,7 +98,7 @@ def _measured(
     baseline: PCA | PPCA, rows: Any, batch: Any, known: Mapping[str, Any]
 ) -> dict[str, Any]:
     labels = {}
-    if rows.y is not None and batch.y is not None:
+    if all(y is not None and (y >= 0).all() for y in (rows.y, batch.y)):
         labels = {"train_labels": rows.y.numpy(), "test_labels": batch.y.numpy()}
     train, test = rows.x.numpy(), batch.x.numpy()
     found = summarise(baseline.build(), train, test, **labels, **known)

@@ -13,7 +13,7 @@ from torch import Tensor
 from vaekit.data.checks import require_finite
 from vaekit.errors import ConfigError, ShapeError
 from vaekit.metrics import log_marginal
-from vaekit.models import VAEModel
+from vaekit.models import SemiSupervisedVAEModel, VAEModel
 
 __all__ = ["ModelRepresentation"]
 
@@ -72,7 +72,28 @@ class ModelRepresentation:
 
     def reconstruct(self, x: ArrayLike, c: Tensor | None = None) -> Floats:
         """E[x|z] at the posterior means, shape ``(n, *event)``."""
-        return self.decode(self.encode(x, c), c)
+        with torch.no_grad():
+            parts = [_array(self.model.reconstruct(*rows)) for rows in self._batches(x, c)]
+        return np.concatenate(parts)
+
+    def predict_proba(self, x: ArrayLike) -> Floats:
+        """q(y|x) of a model that classifies: the probability of each class, shape (n, C).
+
+        Raises:
+            ConfigError: If the model has no classifier.
+        """
+        if not isinstance(self.model, SemiSupervisedVAEModel):
+            raise ConfigError(
+                f"{self.name} does not classify",
+                remedy="train one with --recipe semi-supervised-vae",
+            )
+        with torch.no_grad():
+            parts = [_array(self.model.classify(rows).mean) for rows, _ in self._batches(x, None)]
+        return np.concatenate(parts)
+
+    def predict(self, x: ArrayLike) -> NDArray[np.int64]:
+        """Codes of the most probable classes, shape (n,); errors as :meth:`predict_proba`."""
+        return self.predict_proba(x).argmax(1)
 
     def sample(self, n: int, *, seed: int, c: Tensor | None = None, draw: bool = False) -> Floats:
         """E[x|z] at codes from the prior, or draws from p(x|z); shape ``(n, *event)``.

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 
 from vaekit.artifacts import Artifact, load, provenance, save
-from vaekit.data import ImageCodec, LabelCodec, RawData, Rows, TensorData
+from vaekit.data import DataCodec, ImageCodec, LabelCodec, RawData, Rows, TensorData
 from vaekit.data.streams import Source, StreamData, can_stream, given_parts
+from vaekit.data.unlabelled import missing
 from vaekit.errors import ArtifactError, ConfigError, DataError, NumericalError, VaekitError
 from vaekit.files import read_json, write_json
 from vaekit.likelihoods.likelihood import Likelihood
 from vaekit.metrics import Features, evaluate_model
 from vaekit.models import VAEModel
-from vaekit.spec import Role, Spec, from_json, to_json
+from vaekit.spec import Role, Spec, from_json, spec_of, to_json
 from vaekit.tasks.composition import Composition
 from vaekit.tasks.instruments import instruments_for
 from vaekit.tasks.source import MEASURED_ROWS, DataSpec, Prepared, prepare_data, sample_of
@@ -66,10 +67,31 @@ def build_model(composition: Composition, prepared: Prepared) -> VAEModel:
         model: VAEModel = composition.model.build(
             event_shape=codec.event_shape, context_dim=codec.context_dim
         )
+    require_labels(model, codec)
     for part in prepared.parts.values():
         for batch in _to_check(model, part).batches(CHECKED_ROWS):
             model.likelihood.check(batch.x)
     return model
+
+
+def require_labels(model: VAEModel, codec: DataCodec) -> None:
+    """Refuse rows without labels for a model that cannot do without.
+
+    Raises:
+        ConfigError: If the model reads labels, and does not infer those that are missing.
+    """
+    if _may_lack_labels(codec) and not model.infers_labels:
+        raise ConfigError(
+            "the model reads labels, which some rows may lack",
+            expected="a model that infers them",
+            got=spec_of(model).kind,
+            remedy="use --recipe semi-supervised-vae, or refuse such rows: data.unlabelled=refuse",
+        )
+
+
+def _may_lack_labels(codec: DataCodec) -> bool:
+    """Whether the model reads labels, and rows without one come as zeros."""
+    return isinstance(codec.context, LabelCodec) and codec.context.unlabelled == "keep"
 
 
 def _to_check(model: VAEModel, part: Rows) -> Rows:
@@ -327,7 +349,7 @@ def other_data(artifact: Artifact, spec: DataSpec, source: Any, *, whole: bool =
     codec, reading = artifact.codec, spec.like(artifact.codec, source)
     if not can_stream(source):
         reading = reading.replace(stream="off")
-    needed = isinstance(codec.context, LabelCodec)
+    needed = isinstance(codec.context, LabelCodec) and not _may_lack_labels(codec)
     try:
         raw, classes = _opened(reading, source)
     except (ConfigError, DataError):
@@ -351,4 +373,5 @@ def _opened(reading: DataSpec, source: Any) -> tuple[RawData | Source, np.ndarra
     if stream is not None:
         return stream, stream.classes()
     raw = reading.load(source)
-    return raw, None if raw.labels is None else np.unique(raw.labels)
+    labels = None if raw.labels is None else raw.labels[~missing(raw.labels)]
+    return raw, None if labels is None else np.unique(labels)

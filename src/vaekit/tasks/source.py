@@ -22,7 +22,8 @@ from vaekit.data.streams import (
     prepare_stream,
     split_stream,
 )
-from vaekit.errors import DataError
+from vaekit.data.unlabelled import hidden
+from vaekit.errors import ConfigError, DataError
 from vaekit.likelihoods import Gaussian
 from vaekit.networks import default_network
 from vaekit.spec import Spec, Within, spec_from_text
@@ -55,6 +56,10 @@ class DataSpec(Spec, kind="data/source"):
         scaling: Tables: ``standard``, ``minmax`` or ``none``.
         stream: Whether Parquet files and image folders are read again in each pass instead of
             being held in memory; ``auto`` does so above 1 GiB.
+        unlabelled: Whether rows without a label are refused, or kept for models that learn from
+            them; such data is held in memory.
+        labelled: How many training rows keep their label, evenly over the classes; all others are
+            hidden, for experiments. None hides none.
     """
 
     source: str = "digits"
@@ -70,6 +75,23 @@ class DataSpec(Spec, kind="data/source"):
     binarise: Literal["none", "fixed", "dynamic", "threshold"] = "none"
     scaling: Literal["none", "standard", "minmax"] = "standard"
     stream: Literal["auto", "on", "off"] = "auto"
+    unlabelled: Literal["refuse", "keep"] = "refuse"
+    labelled: Annotated[int, Within(1, 2**31 - 1)] | None = None
+
+    def validate(self) -> None:
+        """Check that rows without labels are kept where there will be some, and in memory."""
+        if self.unlabelled == "refuse" and self.labelled is not None:
+            raise ConfigError(
+                "rows whose labels are hidden must be kept",
+                where=f"{self.kind}.labelled",
+                remedy="add unlabelled=keep",
+            )
+        if self.unlabelled == "keep" and self.stream == "on":
+            raise ConfigError(
+                "rows without labels are kept in memory only",
+                where=f"{self.kind}.stream",
+                remedy="set stream=off, or unlabelled=refuse",
+            )
 
     @property
     def by_labels(self) -> bool:
@@ -78,7 +100,9 @@ class DataSpec(Spec, kind="data/source"):
 
     def load(self, source: Any = None) -> RawData:
         """The raw data, of this source or of another one that is read the same way."""
-        return load(self.source if source is None else source, **self._reading)
+        source = self.source if source is None else source
+        kept = self.label is not None and self.unlabelled == "keep" and _names_columns(source)
+        return load(source, **self._reading, unlabelled=kept or None)
 
     def open(self, source: Any = None) -> Source | None:
         """The data as a stream, or None where it is to be loaded into memory.
@@ -87,7 +111,11 @@ class DataSpec(Spec, kind="data/source"):
             ConfigError: If ``stream`` is on and the source cannot be streamed.
         """
         source = self.source if source is None else source
-        if self.stream == "off" or (self.stream == "auto" and not can_stream(source)):
+        if (
+            self.stream == "off"
+            or self.unlabelled == "keep"
+            or (self.stream == "auto" and not can_stream(source))
+        ):
             return None
         reading = self._reading
         if self.stream == "auto":
@@ -115,9 +143,10 @@ class DataSpec(Spec, kind="data/source"):
 
     def codec_options(self, raw: RawData | Source) -> dict[str, Any]:
         """The options that apply to this kind of data."""
+        kept = {} if self.unlabelled == "refuse" else {"unlabelled": self.unlabelled}
         if raw.kind == "image":
-            return {"padding": self.padding, "binarise": self.binarise, "seed": self.seed}
-        return {"scaling": self.scaling}
+            return kept | {"padding": self.padding, "binarise": self.binarise, "seed": self.seed}
+        return kept | {"scaling": self.scaling}
 
 
 def _names_columns(source: Any) -> bool:
@@ -187,6 +216,9 @@ def prepare_data(
     options: Any = {} if codec else {"context": context, **spec.codec_options(raw)}
     if isinstance(raw, RawData):
         splits = split(raw, **shares)
+        if spec.labelled is not None and raw.labels is not None:
+            labels = hidden(raw.labels, splits.train, spec.labelled, seed=spec.seed)
+            raw = raw.with_labels(labels)
         return Prepared(raw, *prepare(raw, codec=codec, splits=splits, **options))
     division = split_stream(raw, **shares)
     return Prepared(raw, *prepare_stream(raw, codec=codec, parts=division, **options))

@@ -18,7 +18,7 @@ from vaekit.likelihoods import Bernoulli, Gaussian, Laplace, Likelihood
 from vaekit.models import FlatVAE, LinearVAE
 from vaekit.networks import MLP, Conv
 from vaekit.objectives import ELBO, Autoencoding, Loss, Objective
-from vaekit.recipes import compose, flat, recipe, recipes
+from vaekit.recipes import compose, find, flat, recipe, recipes
 from vaekit.spec import Spec, Within, replace_at
 from vaekit.tasks import (
     Composition,
@@ -37,7 +37,7 @@ CONDITIONAL = Hint((1, 8, 8), 10, Bernoulli(), MLP(hidden=(6,)))
 
 
 def hint_of(name):
-    return CONDITIONAL if name == "conditional-vae" else HINT
+    return CONDITIONAL if name in ("conditional-vae", "semi-supervised-vae") else HINT
 
 
 def test_the_recipes_of_the_first_release_are_there():
@@ -79,8 +79,8 @@ def test_every_recipe_is_short():
 
 @pytest.mark.parametrize("name", recipes())
 def test_each_trains_saves_loads_and_is_measured(tmp_path, name):
-    context = ("labels",) if name == "conditional-vae" else ()
-    data = DataSpec(context=context)
+    by_label = {"context": ("labels",)} if name == "conditional-vae" else {}
+    data = DataSpec(**find(name).reading, **by_label)
     prepared = prepare_data(data)
     composition = compose(name, hint_for(prepared.codec))
     composition = replace_at(composition, "training.epochs", 1)
@@ -131,6 +131,7 @@ def test_each_trains_saves_loads_and_is_measured(tmp_path, name):
         ("flow-prior-vae", "model.prior.kind", "prior/flow"),
         ("conditional-vae", "model.prior.kind", "prior/conditional-normal"),
         ("linear-vae", "model.kind", "model/linear-vae"),
+        ("semi-supervised-vae", "objective.alpha", 0.1),
     ],
 )
 def test_what_makes_each_of_them(name, path, expected):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from vaekit.data.codecs.array import ArrayCodec
@@ -64,6 +65,7 @@ class DataCodec(Spec, kind="codec/data"):
         *,
         train: np.ndarray | None = None,
         context: Context | None = None,
+        unlabelled: Literal["refuse", "keep"] = "refuse",
         **options: Any,
     ) -> DataCodec:
         """The codec for data like this.
@@ -74,6 +76,7 @@ class DataCodec(Spec, kind="codec/data"):
                 always comes from all rows.
             context: ``'labels'``, ``'columns'`` or ``'none'``; by default the context columns
                 where the data has some.
+            unlabelled: As of :class:`LabelCodec`.
             **options: Of :meth:`ImageCodec.fit` or :meth:`ArrayCodec.fit`.
 
         Raises:
@@ -85,7 +88,7 @@ class DataCodec(Spec, kind="codec/data"):
         )
         require_known(options, part)
         rows = raw if train is None else raw.subset(train)
-        labels = None if raw.labels is None else LabelCodec.fit(raw)
+        labels = None if raw.labels is None else LabelCodec.fit(raw, unlabelled=unlabelled)
 
         def columns() -> ArrayCodec:
             assert rows.context is not None
@@ -129,6 +132,8 @@ class DataCodec(Spec, kind="codec/data"):
             return None
         by_label = isinstance(self.context, LabelCodec)
         values = raw.labels if by_label else raw.context
+        if values is None and by_label and self.context.unlabelled == "keep":
+            return torch.full((len(raw),), -1)
         if values is None:
             raise DataError(
                 f"the model reads {'labels' if by_label else 'context'}, which the data lacks",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vaekit.data.checks import rows_text
 from vaekit.data.raw import RawData, clean_labels
+from vaekit.data.unlabelled import missing
 from vaekit.errors import ConfigError, DataError, did_you_mean
 from vaekit.spec import MAX_ITEMS, Spec
 
@@ -21,6 +22,8 @@ class LabelCodec(Spec, kind="codec/labels"):
 
     Args:
         classes: The classes in the order of their codes.
+        unlabelled: Whether a row without a label is refused; or kept, with the code −1 and a
+            vector of zeros, and decoded, among the classes as text, as the empty text.
 
     Raises:
         ConfigError: If there is none, or one occurs twice.
@@ -32,6 +35,7 @@ class LabelCodec(Spec, kind="codec/labels"):
     """
 
     classes: tuple[str | int, ...]
+    unlabelled: Literal["refuse", "keep"] = "refuse"
 
     def validate(self) -> None:
         """Check that the classes are distinct."""
@@ -43,12 +47,15 @@ class LabelCodec(Spec, kind="codec/labels"):
             )
 
     @classmethod
-    def fit(cls, raw: RawData | np.ndarray) -> LabelCodec:
+    def fit(
+        cls, raw: RawData | np.ndarray, *, unlabelled: Literal["refuse", "keep"] = "refuse"
+    ) -> LabelCodec:
         """The codec for the classes found, sorted."""
         labels = raw.labels if isinstance(raw, RawData) else raw
         if labels is None:
             raise DataError("there are no labels", remedy="say where they are, e.g. label='class'")
-        classes = np.unique(clean_labels(labels, where="labels")).tolist()
+        found = np.unique(clean_labels(labels, where="labels"))
+        classes = (found[~missing(found)] if unlabelled == "keep" else found).tolist()
         if len(classes) > MAX_ITEMS:
             raise DataError(
                 "too many classes",
@@ -57,7 +64,7 @@ class LabelCodec(Spec, kind="codec/labels"):
                 where="labels",
                 remedy="is this an identifier rather than a label?",
             )
-        return cls(tuple(classes))
+        return cls(tuple(classes), unlabelled)
 
     @property
     def event_shape(self) -> tuple[int]:
@@ -75,7 +82,8 @@ class LabelCodec(Spec, kind="codec/labels"):
         code = {name: i for i, name in enumerate(self.classes)}
         known = np.array([code.get(name, -1) for name in names.tolist()], dtype=np.int64)
         codes = known[inverse.reshape(-1)]
-        unknown = np.flatnonzero(codes < 0)
+        absent = self.unlabelled == "keep" and missing(values)
+        unknown = np.flatnonzero((codes < 0) & ~np.asarray(absent))
         if len(unknown):
             label = values[unknown[0]].item()
             raise DataError(
@@ -86,8 +94,9 @@ class LabelCodec(Spec, kind="codec/labels"):
         return torch.from_numpy(codes)
 
     def to_model(self, stored: Tensor, *, train: bool = False) -> Tensor:
-        """Codes as one-hot float32 ``(B, k)``."""
-        return torch.nn.functional.one_hot(stored, len(self.classes)).to(torch.float32)
+        """Codes as one-hot float32 ``(B, k)``; zeros for a row without a label."""
+        one_hot = torch.nn.functional.one_hot(stored.clamp(min=0), len(self.classes))
+        return (one_hot * (stored >= 0).unsqueeze(-1)).to(torch.float32)
 
     def decode(self, codes: Any) -> np.ndarray:
         """Codes ``(n,)``, or scores or one-hot vectors ``(n, k)``, as labels."""
@@ -100,15 +109,18 @@ class LabelCodec(Spec, kind="codec/labels"):
                 expected=f"(n,) or (n, {len(self.classes)})",
                 got=values.shape,
             )
-        if values.size and not (values.min() >= 0 and values.max() < len(self.classes)):
+        least = 0 if self.unlabelled == "refuse" else -1
+        if values.size and not (values.min() >= least and values.max() < len(self.classes)):
             raise DataError(
                 "codes out of range",
-                expected=f"0 .. {len(self.classes) - 1}",
+                expected=f"{least} .. {len(self.classes) - 1}",
                 got=f"{values.min()} .. {values.max()}",
             )
         return self._class_array()[values]
 
     def _class_array(self) -> np.ndarray:
+        if self.unlabelled == "keep":
+            return np.array([*map(str, self.classes), ""])  # the code −1 is the last
         whole = all(isinstance(name, int) for name in self.classes)
         text = all(isinstance(name, str) for name in self.classes)
         return np.array(self.classes, dtype=np.int64 if whole else np.str_ if text else object)

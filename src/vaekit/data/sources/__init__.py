@@ -27,12 +27,13 @@ from vaekit.errors import ConfigError, DataError, did_you_mean
 __all__ = ["load"]
 
 Reader = Callable[..., RawData]
+_TABLE = ("label", "columns", "context", "split", "unlabelled")
 _FILES: dict[str, tuple[Reader, tuple[str, ...]]] = {
     ".npz": (load_npz, ("label",)),
     ".npy": (load_npy, ()),
-    ".csv": (load_csv, ("label", "columns", "context", "split")),
-    ".tsv": (load_csv, ("label", "columns", "context", "split")),
-    ".parquet": (load_parquet, ("label", "columns", "context", "split")),
+    ".csv": (load_csv, _TABLE),
+    ".tsv": (load_csv, _TABLE),
+    ".parquet": (load_parquet, _TABLE),
 }
 _NAMES: dict[str, Reader] = {"digits": load_digits, "shapes": load_shapes}
 _FORMS = (
@@ -49,6 +50,7 @@ def load(
     context: Sequence[str] | None = None,
     split: str | None = None,
     size: int | tuple[int, int] | None = None,
+    unlabelled: bool | None = None,
 ) -> RawData:
     """Raw data from anything that vaekit can read.
 
@@ -71,6 +73,7 @@ def load(
         context: Tables: continuous columns that the model reads as context.
         split: Tables: the column that says train, validation or test.
         size: Image folders: resize to ``(height, width)``.
+        unlabelled: Tables: whether cells of the label column may be empty.
 
     Raises:
         DataError: If the source cannot be found, read or used as it is.
@@ -80,7 +83,14 @@ def load(
         >>> load("digits")
         RawData('digits', image, 1797 x (8, 8) uint8, 10 classes)
     """
-    given = {"label": label, "columns": columns, "context": context, "split": split, "size": size}
+    given = {
+        "label": label,
+        "columns": columns,
+        "context": context,
+        "split": split,
+        "size": size,
+        "unlabelled": unlabelled,
+    }
     options = {name: value for name, value in given.items() if value is not None}
     reader, allowed = _reader(source)
     for name in options:

@@ -177,6 +177,7 @@ def load_parquet(
     columns: Sequence[str] | None = None,
     context: Sequence[str] | None = None,
     split: str | None = None,
+    unlabelled: bool = False,
 ) -> RawData:
     """A Parquet file or a folder of them; of the columns only the chosen ones are read."""
     import pyarrow
@@ -199,5 +200,11 @@ def load_parquet(
     except (pyarrow.ArrowException, UnicodeError) as error:
         raise DataError(f"not a readable Parquet file ({error})", where=path.name) from error
     return from_frame(
-        frame, label=label, columns=columns, context=context, split=split, name=path.name
+        frame,
+        label=label,
+        columns=columns,
+        context=context,
+        split=split,
+        unlabelled=unlabelled,
+        name=path.name,
     )

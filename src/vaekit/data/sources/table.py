@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from vaekit.data.checks import rows_text
-from vaekit.data.raw import RawData
+from vaekit.data.raw import RawData, clean_labels
+from vaekit.data.unlabelled import without
 from vaekit.errors import ConfigError, DataError, did_you_mean
 
 __all__ = ["classes", "from_frame", "load_csv", "numbers", "require_columns", "require_once"]
@@ -22,6 +23,7 @@ def load_csv(
     columns: Sequence[str] | None = None,
     context: Sequence[str] | None = None,
     split: str | None = None,
+    unlabelled: bool = False,
 ) -> RawData:
     """A comma- (or, for ``.tsv``, tab-) separated file whose first line names the columns."""
     try:
@@ -41,7 +43,13 @@ def load_csv(
             remedy="add a line of names, or pass pandas.read_csv(path, header=None)",
         )
     return from_frame(
-        frame, label=label, columns=columns, context=context, split=split, name=path.name
+        frame,
+        label=label,
+        columns=columns,
+        context=context,
+        split=split,
+        unlabelled=unlabelled,
+        name=path.name,
     )
 
 
@@ -52,6 +60,7 @@ def from_frame(
     columns: Sequence[str] | None = None,
     context: Sequence[str] | None = None,
     split: str | None = None,
+    unlabelled: bool = False,
     name: str = "DataFrame",
 ) -> RawData:
     """The numeric columns of a frame.
@@ -62,6 +71,7 @@ def from_frame(
         columns: Columns of x; by default all that have no other use.
         context: Continuous columns that the model reads as context.
         split: Column that says ``train``, ``validation`` or ``test``.
+        unlabelled: Whether cells of the label column may be empty.
         name: What to call the table in messages.
 
     Raises:
@@ -94,7 +104,7 @@ def from_frame(
         )
     return RawData(
         numbers(frame[chosen], where=name),
-        None if label is None else classes(frame[label], where=name),
+        None if label is None else classes(frame[label], where=name, unlabelled=unlabelled),
         context=None if not context else numbers(frame[list(context)], where=name),
         split=None if split is None else frame[split].astype(str).to_numpy(),
         columns=chosen,
@@ -131,14 +141,21 @@ def _first_text(column: pd.Series) -> str:
     return f"{column.iloc[row]!r} in row {row}"
 
 
-def classes(column: pd.Series, *, where: str) -> np.ndarray:
-    """Labels ``(n,)``, numbers or text; refuses empty cells, by row."""
-    missing = np.flatnonzero(column.isna().to_numpy())
-    if len(missing):
+def classes(column: pd.Series, *, where: str, unlabelled: bool = False) -> np.ndarray:
+    """Labels ``(n,)``, numbers or text; refuses empty cells, by row, unless told to keep them."""
+    empty = column.isna().to_numpy()
+    if empty.any() and unlabelled:
+        known = clean_labels(classes(column[~empty], where=where), where=where)
+        labels = np.zeros(len(column), known.dtype)
+        labels[~empty] = known
+        return without(labels, empty)
+    if empty.any():
+        rows = np.flatnonzero(empty)
         raise DataError(
-            f"label column {column.name!r} is empty in {rows_text(missing, len(missing))}",
+            f"label column {column.name!r} is empty in {rows_text(rows, len(rows))}",
             where=where,
-            remedy="fill these labels or remove these rows first",
+            remedy="fill these labels or remove these rows first; or, for a model that learns "
+            "from rows without labels, keep them: data.unlabelled=keep",
         )
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy()
