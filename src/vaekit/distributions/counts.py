@@ -10,6 +10,7 @@ from torch import Tensor
 from vaekit.distributions.density import Density
 from vaekit.distributions.gamma import binet
 from vaekit.distributions.noise import uniform
+from vaekit.distributions.normal import HALF_LOG_2PI
 
 __all__ = ["NegativeBinomial", "Poisson"]
 
@@ -36,8 +37,11 @@ class Poisson(Density):
         self.log_rate = log_rate
         self.event_dims = event_dims
 
-    def log_prob_elements(self, value: Tensor) -> Tensor:  # noqa: D102
-        return value * self.log_rate - self.log_rate.exp() - torch.lgamma(value + 1)
+    def log_prob_elements(self, value: Tensor) -> Tensor:
+        """Terms of log p(value), from differences that stay small where the mass is."""
+        n, mean = value + 1, self.mean
+        log_ratio = _log1p((mean - n) / n, otherwise=self.log_rate - n.log())
+        return value * log_ratio + (n - mean) - _log_rest(n)
 
     def sample(self, shape: Sequence[int] = ()) -> Tensor:
         """Counts of shape ``(*shape, *batch, *event)``, by inverting the distribution function."""
@@ -84,11 +88,18 @@ class NegativeBinomial(Density):
         self.event_dims = event_dims
 
     def log_prob_elements(self, value: Tensor) -> Tensor:
-        """Terms of log p(value); Γ(k + r) / Γ(r) by Stirling's formula, safe for large r."""
-        r, mean = (-self.log_dispersion).exp(), self.mean
-        gammas = (r - 0.5) * (value / r).log1p() + binet(r + value) - binet(r)
-        powers = value * (((r + value) / (r + mean)).log() + self.log_mean - 1)
-        return gammas + powers - r * (mean / r).log1p() - torch.lgamma(value + 1)
+        """Terms of log p(value), from differences that stay small where the mass is."""
+        n, mean, alpha = value + 1, self.mean, self.log_dispersion.exp()
+        growth, log_growth = 1 + alpha * mean, (alpha * mean).log1p()
+        log_found = (alpha * value).log1p()
+        log_relative = _log1p(alpha * (value - mean) / growth, otherwise=log_found - log_growth)
+        log_ratio = _log1p(
+            (mean - n - alpha * mean) / (n * growth),
+            otherwise=self.log_mean - n.log() + log_found - log_growth,
+        )
+        r = 1 / alpha
+        gammas = binet(r + value) - binet(r) - 0.5 * log_found
+        return value * log_ratio + r * log_relative + 1 + gammas - _log_rest(n)
 
     def sample(self, shape: Sequence[int] = ()) -> Tensor:
         """Counts of shape ``(*shape, *batch, *event)``: a gamma rate, then a Poisson count."""
@@ -108,6 +119,16 @@ class NegativeBinomial(Density):
     def stddev(self) -> Tensor:
         """√(μ + α μ²), shape ``(*batch, *event)``."""
         return (self.mean + self.log_dispersion.exp() * self.mean.square()).sqrt()
+
+
+def _log1p(excess: Tensor, *, otherwise: Tensor) -> Tensor:
+    """log(1 + excess); where that cancels, ``otherwise``, the same as a difference of logs."""
+    return torch.where(excess > -0.5, excess.clamp(min=-0.5).log1p(), otherwise)
+
+
+def _log_rest(n: Tensor) -> Tensor:
+    """log k! − (k log n − n), where n = k + 1: what remains is small."""
+    return 0.5 * n.log() + HALF_LOG_2PI + binet(n)
 
 
 def poisson_quantile(u: Tensor, rate: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ import torch
 from vaekit.distributions import NegativeBinomial, Poisson, row_noise, shared_noise
 from vaekit.distributions.counts import gamma_quantile, poisson_quantile
 
-MEANS = [1e-4, 0.3, 2.0, 40.0, 3e3]
+MEANS = [1e-4, 0.3, 2.0, 40.0, 3e3, 1e5, 1e6, 3e6]
 DISPERSIONS = [1e-3, 0.12, 0.13, 1.0, 30.0]
-PRECISIONS = [(torch.float64, 1e-9), (torch.float32, 2e-4)]
+PRECISIONS = [(torch.float64, 1e-9, 1e-7), (torch.float32, 5e-5, 1e-5)]
 
 
 def f64(*values):
@@ -23,34 +23,55 @@ def nbinom(mean, dispersion):
     return scipy.stats.nbinom(1 / dispersion, 1 / (1 + dispersion * mean))
 
 
+def logarithm(value, number):
+    """log value as a tensor, and the value that its rounding stands for."""
+    log = torch.tensor([math.log(value)], dtype=number)
+    return log, log.double().exp().item()
+
+
 def counts_around(mean, spread):
-    return np.unique(np.linspace(0, mean + 8 * spread + 5, 40).round())
+    """Up to the largest that single precision counts by ones."""
+    counts = np.linspace(max(0, mean - 8 * spread), mean + 8 * spread + 5, 40).round()
+    return np.unique([0, *counts[counts < 2**24]])
 
 
-@pytest.mark.parametrize(("number", "tolerance"), PRECISIONS)
+@pytest.mark.parametrize(("number", "rtol", "atol"), PRECISIONS)
 @pytest.mark.parametrize("mean", MEANS)
-def test_poisson_is_scipys(mean, number, tolerance):
+def test_poisson_is_scipys(mean, number, rtol, atol):
+    log_mean, mean = logarithm(mean, number)
     k = counts_around(mean, math.sqrt(mean))
-    got = Poisson(f64(math.log(mean)).to(number)).log_prob_elements(torch.as_tensor(k).to(number))
-    wanted = torch.as_tensor(scipy.stats.poisson(mean).logpmf(k)).to(number)
-    scale = max(1.0, mean * math.log(mean))
-    torch.testing.assert_close(got, wanted, rtol=tolerance, atol=scale * tolerance / 100)
+    got = Poisson(log_mean).log_prob_elements(torch.as_tensor(k).to(number))
+    np.testing.assert_allclose(got, scipy.stats.poisson(mean).logpmf(k), rtol=rtol, atol=atol)
 
 
-@pytest.mark.parametrize(("number", "tolerance"), PRECISIONS)
+@pytest.mark.parametrize(("number", "rtol", "atol"), PRECISIONS)
 @pytest.mark.parametrize("mean", MEANS)
 @pytest.mark.parametrize("dispersion", DISPERSIONS)
-def test_negative_binomial_is_scipys(mean, dispersion, number, tolerance):
+def test_negative_binomial_is_scipys(mean, dispersion, number, rtol, atol):
+    (log_mean, mean), (log_dispersion, dispersion) = (
+        logarithm(value, number) for value in (mean, dispersion)
+    )
     reference = nbinom(mean, dispersion)
     k = counts_around(mean, reference.std())
-    density = NegativeBinomial(*(f64(math.log(v)).to(number) for v in (mean, dispersion)))
+    density = NegativeBinomial(log_mean, log_dispersion)
     got = density.log_prob_elements(torch.as_tensor(k).to(number))
-    wanted = torch.as_tensor(reference.logpmf(k)).to(number)
-    scale = max(1.0, k.max() * math.log(k.max() + 1))
-    torch.testing.assert_close(got, wanted, rtol=tolerance, atol=scale * tolerance / 100)
+    np.testing.assert_allclose(got, reference.logpmf(k), rtol=rtol, atol=atol)
     torch.testing.assert_close(density.mean, torch.full_like(density.mean, mean))
-    deviation = torch.full_like(density.mean, reference.std())
-    torch.testing.assert_close(density.stddev, deviation)
+    torch.testing.assert_close(density.stddev, torch.full_like(density.mean, reference.std()))
+
+
+@pytest.mark.parametrize("number", [torch.float64, torch.float32])
+@pytest.mark.parametrize("log_mean", [-15.0, 15.0])
+@pytest.mark.parametrize("log_dispersion", [-13.8, 0.0, 13.8])
+def test_gradients_are_finite_at_the_bounds(log_mean, log_dispersion, number):
+    k = torch.tensor([0.0, 1.0, 1e3, 1e7], dtype=number)
+    parameters = [torch.full((4,), v, dtype=number) for v in (log_mean, log_dispersion)]
+    for parameter in parameters:
+        parameter.requires_grad_()
+    poisson = Poisson(parameters[0]).log_prob_elements(k).sum()
+    total = poisson + NegativeBinomial(*parameters).log_prob_elements(k).sum()
+    gradients = torch.autograd.grad(total, parameters)
+    assert all(gradient.isfinite().all() for gradient in (total, *gradients))
 
 
 @pytest.mark.parametrize("dispersion", [1e-5, 0.1, 1.0, 10.0])
