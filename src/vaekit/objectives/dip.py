@@ -79,6 +79,6 @@ class DIP(Objective, kind="objective/dip"):
 
 def batch_covariance(values: Tensor) -> Tensor:
     """Covariance over the whole batch, (B, d) → (d, d)."""
-    mean = batch_mean(values.mean(0))
-    centred = values - mean
-    return batch_mean(torch.einsum("bi,bj->ij", centred, centred) / len(values))
+    centred = values - batch_mean(values.mean(0))
+    with torch.autocast(values.device.type, enabled=False):
+        return batch_mean(centred.mT @ centred / len(values))

@@ -8,6 +8,7 @@ from vaekit.errors import ConfigError
 from vaekit.latents import Full
 from vaekit.models import FlatVAE
 from vaekit.objectives import DIP, ELBO
+from vaekit.objectives.dip import batch_covariance
 
 
 @pytest.mark.parametrize("of", ["means", "codes"])
@@ -25,6 +26,13 @@ def test_penalties_are_those_of_the_covariance(of, dtype):
     assert loss.terms["diagonal"].item() == pytest.approx(on, rel=1e-5)
     expected = ELBO()(evidence).total.item() + 2 * off + 5 * on
     assert loss.total.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_autocast_does_not_reach_the_covariance():
+    values = torch.randn(9, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        covariance = batch_covariance(values)
+    torch.testing.assert_close(covariance, torch.cov(values.T, correction=0))
 
 
 def test_a_full_posterior_has_other_covariances():

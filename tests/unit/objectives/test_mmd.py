@@ -37,6 +37,14 @@ def test_two_rows_by_hand(kernel):
     assert got.item() == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("kernel", ["imq", "gaussian", "polynomial"])
+def test_autocast_does_not_reach_the_products(kernel):
+    z, other = 3 + torch.randn(6, 4), 3 + torch.randn(6, 4)
+    wanted = mmd(z, other, kernel=kernel)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(mmd(z, other, kernel=kernel), wanted, rtol=0, atol=0)
+
+
 def repeated(kernel, shift, scale, times=3_000, n=6, d=1):
     draws = [
         mmd(torch.randn(n, d).double(), shift + scale * torch.randn(n, d).double(), kernel=kernel)
