@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vaekit.errors import ConfigError
 from vaekit.models import Evidence
 from vaekit.objectives.elbo import Bound
-from vaekit.objectives.mmd import Kernel, discrepancy
+from vaekit.objectives.mmd import Kernel, discrepancy, prior_draws, trained_draws
 from vaekit.objectives.objective import END, Loss, Objective, Progress, whole
 from vaekit.objectives.schedules import Weight
 from vaekit.spec import Within
@@ -25,7 +25,8 @@ class InfoVAE(Objective, kind="objective/info"):
         + (\alpha + \lambda - 1)\, \mathrm{MMD}^2(q(z), p(z))
 
     Args:
-        alpha: α. 0 with λ = 1 is the ELBO, 1 is the MMD-VAE, which charges no rate.
+        alpha: α. 0 with λ = 1 is the ELBO, 1 is the MMD-VAE, which charges no rate and so refuses
+            priors that only a rate can train (a mixture).
         lambda_: λ, weight of the divergence of the codes of all data from the prior.
         kernel: Of the MMD; see :func:`~vaekit.objectives.mmd.mmd`.
 
@@ -63,7 +64,7 @@ class InfoVAE(Objective, kind="objective/info"):
     ) -> Loss:
         """The loss, with terms distortion, rate, kl and mmd."""
         bound = Bound(evidence)
-        apart = total_discrepancy(evidence, self.kernel)
+        apart = total_discrepancy(evidence, self.kernel, alone=self.alpha == 1)
         weight = self.alpha + self.lambda_ - 1
         total = bound.distortion + (1 - self.alpha) * bound.rate + weight * apart
         return whole(evidence, total, bound.terms | {"mmd": apart})
@@ -74,7 +75,8 @@ class WAE(Objective, kind="objective/wae"):
 
     .. math:: L = -E_q \log p(x|z) + \lambda\, \mathrm{MMD}^2(q(z), p(z))
 
-    The posterior may be a point, which has no rate.
+    The posterior may be a point, which has no rate. A prior with parameters is trained through
+    its draws, and refused where these have no gradient (a mixture).
 
     Args:
         weight: λ.
@@ -98,12 +100,22 @@ class WAE(Objective, kind="objective/wae"):
     ) -> Loss:
         """The loss, with terms distortion and mmd."""
         distortion = -evidence.log_px.mean()
-        apart = total_discrepancy(evidence, self.kernel)
+        apart = total_discrepancy(evidence, self.kernel, alone=True)
         terms = {"distortion": distortion, "mmd": apart}
         return whole(evidence, distortion + self.weight * apart, terms)
 
 
-def total_discrepancy(evidence: Evidence, kernel: Kernel) -> Tensor:
-    """MMD² of all latent groups; pairs are of the rows that one process holds."""
-    parts = [discrepancy(node, kernel) for node in evidence.nodes]
+def total_discrepancy(evidence: Evidence, kernel: Kernel, *, alone: bool) -> Tensor:
+    """MMD² of all latent groups; pairs are of the rows that one process holds.
+
+    Args:
+        evidence: What the model says about the batch.
+        kernel: How alike two codes are.
+        alone: Whether nothing else in the objective trains the prior.
+
+    Raises:
+        ConfigError: If the prior would stay untrained.
+    """
+    draw = trained_draws if alone else prior_draws
+    parts = [discrepancy(node.z, draw(node), kernel) for node in evidence.nodes]
     return sum(parts, evidence.log_px.new_zeros(()))

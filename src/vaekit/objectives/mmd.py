@@ -6,14 +6,17 @@ r"""The maximum mean discrepancy between two samples, and draws of the prior to 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from vaekit.distributions import Density
+from vaekit.errors import ConfigError
 from vaekit.models import Node
 
-__all__ = ["Kernel", "mmd", "prior_draws"]
+__all__ = ["Kernel", "mmd", "prior_draws", "trained_draws"]
 
 Kernel = Literal["imq", "gaussian", "polynomial"]
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -68,12 +71,35 @@ def _gram(a: Tensor, b: Tensor, kernel: Kernel) -> Tensor:
 
 def prior_draws(node: Node) -> Tensor:
     """As many draws of the prior as there are codes, shape ``(K, B, *latent)``, no gradient."""
-    draws = node.p.sample(node.z.shape[:1])
-    return draws if draws.shape == node.z.shape else node.p.sample(node.z.shape[:2])
+    return _beside(node, node.p.sample)
 
 
-def discrepancy(node: Node, kernel: Kernel) -> Tensor:
-    """MMD² between the codes of a batch and as many draws of the prior."""
-    return mmd(
-        node.z.flatten(0, 1).flatten(1), prior_draws(node).flatten(0, 1).flatten(1), kernel=kernel
-    )
+def trained_draws(node: Node) -> Tensor:
+    """The same with the prior's gradient, for objectives that train it by nothing else.
+
+    Raises:
+        ConfigError: If the prior has parameters that its draws do not train.
+    """
+    paths = type(node.p).rsample is not Density.rsample
+    draws = _beside(node, node.p.rsample if paths else node.p.sample)
+    if not draws.requires_grad and node.p.log_prob(node.z.detach()).requires_grad:
+        raise ConfigError(
+            "the prior would stay untrained: this objective sees its draws alone, which have no "
+            "gradient",
+            expected="a prior without parameters, or with reparametrised draws",
+            got=type(node.p).__name__,
+            remedy="train with a fixed prior such as 'standard', and fit this one afterwards "
+            "with fit-prior; or choose an objective with a rate, such as 'elbo'",
+        )
+    return draws
+
+
+def _beside(node: Node, draw: Callable[[Sequence[int]], Tensor]) -> Tensor:
+    """Draws as many as codes, whether or not each row has a prior of its own."""
+    draws = draw(node.z.shape[:1])
+    return draws if draws.shape == node.z.shape else draw(node.z.shape[:2])
+
+
+def discrepancy(z: Tensor, draws: Tensor, kernel: Kernel) -> Tensor:
+    """MMD² between the codes of a batch and draws of the prior, both ``(K, B, *latent)``."""
+    return mmd(z.flatten(0, 1).flatten(1), draws.flatten(0, 1).flatten(1), kernel=kernel)

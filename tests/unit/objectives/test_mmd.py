@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from vaekit.distributions import Normal, StandardNormal
-from vaekit.models import Node
-from vaekit.objectives import mmd
+from vaekit.errors import ConfigError
+from vaekit.latents import ConditionalNormal, MixtureOfNormals, Standard, Vamp
+from vaekit.models import FlatVAE, Node
+from vaekit.objectives import WAE, InfoVAE, mmd
 from vaekit.objectives.mmd import prior_draws
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -93,3 +95,44 @@ def test_the_prior_is_drawn_once_for_each_code(samples):
         draws = prior_draws(Node(z, q, p))
         assert draws.shape == z.shape
     assert bool(((draws - rows).abs() < 20).all())  # each row from the prior of its own context
+
+
+# --- priors that learn ------------------------------------------------------------------------
+
+ALONE = [WAE(), InfoVAE(alpha=1.0)]
+
+
+def evidence_of(prior, context_dim=0):
+    model = FlatVAE(latent_dim=2, prior=prior).build(event_shape=(3,), context_dim=context_dim)
+    c = torch.randn(6, context_dim) if context_dim else None
+    return model, model.evidence(torch.rand(6, 3), c)
+
+
+@pytest.mark.parametrize("objective", ALONE)
+@pytest.mark.parametrize("prior", [MixtureOfNormals(components=3), Vamp(components=3)])
+def test_a_prior_that_would_stay_untrained_is_refused(objective, prior):
+    _, evidence = evidence_of(prior)
+    with pytest.raises(ConfigError, match=r"(?s)would stay untrained.*'standard'.*fit-prior"):
+        objective(evidence)
+
+
+@pytest.mark.parametrize("objective", ALONE)
+def test_draws_with_paths_train_the_prior(objective):
+    model, evidence = evidence_of(ConditionalNormal(), context_dim=2)
+    gradients = torch.autograd.grad(objective(evidence).total, list(model.prior.parameters()))
+    assert all(gradient.abs().max() > 0 for gradient in gradients)
+
+
+@pytest.mark.parametrize("objective", ALONE)
+def test_a_fixed_or_frozen_prior_is_welcome(objective):
+    assert objective(evidence_of(Standard())[1]).total.isfinite()
+    with torch.no_grad():
+        assert objective(evidence_of(MixtureOfNormals(components=3))[1]).total.isfinite()
+
+
+def test_the_rate_trains_any_prior():
+    model, evidence = evidence_of(MixtureOfNormals(components=3))
+    gradients = torch.autograd.grad(
+        InfoVAE(alpha=0.5)(evidence).total, list(model.prior.parameters())
+    )
+    assert all(gradient.abs().max() > 0 for gradient in gradients)
