@@ -70,14 +70,20 @@ def report_comparison(rows: Sequence[Row], folder: Path, *, command: str = "") -
     return build_report(
         folder / "comparison.html",
         title="Comparison",
-        subtitle=f"{len(ours)} models and {len(rows) - len(ours)} baselines on {rows[0]['n']:,} "
-        "held-out rows",
+        subtitle=f"{_counted(len(ours), 'model')} and "
+        f"{_counted(len(rows) - len(ours), 'baseline')} on "
+        f"{_counted(rows[0]['n'], 'held-out row')}",
         warnings=_warnings(rows),
         tables=[comparison_table(rows)],
         notes=_notes(rows),
         figures=[("Metric by metric", caption, picture)],
         commands=[command] if command else [],
     )
+
+
+def _counted(number: int, word: str) -> str:
+    """The word with its number, in the plural unless there is one."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def comparison_text(rows: Sequence[Row]) -> str:

@@ -96,7 +96,9 @@ def fit_prior(
         | Diagnosing and Enhancing VAE Models (Dai & Wipf, 2019), arXiv:1903.05789.
     """
     processes = Processes()
-    require_new_folder(out, processes)
+    require_new_folder(
+        out, processes, remedy="delete the folder, or choose another one with --out"
+    )
     artifact = load(folder)
     run, _ = open_run(folder)
     prepared = prepared or prepare_data(run.data, codec=artifact.codec)

@@ -147,7 +147,12 @@ def start_run(
     )
 
 
-def require_new_folder(folder: Path, processes: Processes) -> None:
+def require_new_folder(
+    folder: Path,
+    processes: Processes,
+    *,
+    remedy: str = "continue it with --resume, or choose another folder with --out",
+) -> None:
     """Refuse a folder that holds a run.
 
     Raises:
@@ -158,7 +163,7 @@ def require_new_folder(folder: Path, processes: Processes) -> None:
         raise ConfigError(
             "this folder holds a run already",
             where=str(folder),
-            remedy="continue it with --resume, or choose another folder with --out",
+            remedy=remedy,
         )
 
 

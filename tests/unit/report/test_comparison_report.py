@@ -71,7 +71,7 @@ def test_markdown():
 def test_files(tmp_path):
     page = report_comparison(ROWS, tmp_path / "new", command="vaekit compare a b")
     text = page.read_text()
-    assert "2 models and 1 baselines on 5 held-out rows" in text
+    assert "2 models and 1 baseline on 5 held-out rows" in text
     assert '<td class="best num">−3.00 ± 0.25</td>' in text
     assert "p|ca: no likelihoods" in text
     assert "vaekit compare a b" in text

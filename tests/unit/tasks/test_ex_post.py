@@ -167,6 +167,12 @@ def test_what_does_not_fit_is_refused(run, tmp_path, name, prior, message):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_fit_that_was_killed_is_not_to_be_resumed(run, tmp_path):
+    (tmp_path / "checkpoint.safetensors").touch()
+    with pytest.raises(ConfigError, match="Delete the folder, or choose another one with --out"):
+        fit_prior(run("vae")[0], MixtureOfNormals(components=2), tmp_path)
+
+
 def test_the_command(run, tmp_path, cli):
     folder, _ = run("vae")
     words = ["fit-prior", str(folder), "--prior", "mixture:components=3", "--epochs", "2"]
