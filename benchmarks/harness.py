@@ -3,21 +3,25 @@
 A benchmark is a module with a table ``CONTESTANTS``. Its parent process starts one child after
 another, round by round (A B C, A B C, …), so that whatever else the machine does hits all alike. A
 child is ``python -m benchmarks.harness MODULE CONTESTANT FOLDER``: it reads ``settings.json`` in
-the folder and leaves ``result.json`` there. A peer that is not installed gives a row that says so.
+the folder and leaves ``result.json`` there. It lives no longer than its parent. A peer that is not
+installed gives a row that says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import importlib
 import importlib.util
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -193,28 +197,56 @@ def run_child(module: str, name: str, settings: Settings) -> Result:
         (folder / "settings.json").write_text(json.dumps(dict(settings)), encoding="utf-8")
         command = [sys.executable, "-m", "benchmarks.harness", module, name, scratch]
         try:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                env=environment(scratch),
-                capture_output=True,
-                text=True,
-                timeout=LONGEST,
-                check=False,
-            )
+            code, said = _run_group(command, folder)
         except subprocess.TimeoutExpired:
             return {"failed": f"no result after {LONGEST:.0f} s"}
         result = folder / "result.json"
-        if done.returncode or not result.is_file():
-            print(done.stderr, file=sys.stderr)
-            lines = done.stderr.strip().splitlines()
-            return {"failed": lines[-1] if lines else f"exit code {done.returncode}"}
+        if code or not result.is_file():
+            print(said, file=sys.stderr)
+            lines = said.strip().splitlines()
+            return {"failed": lines[-1] if lines else f"exit code {code}"}
         found: Result = json.loads(result.read_text(encoding="utf-8"))
         return found
 
 
+def _run_group(command: Sequence[str], folder: Path) -> tuple[int, str]:
+    """The exit code of a child and what it said; nothing that it started outlives it.
+
+    The child's input is a pipe that closes when this process ends, however it ends.
+    """
+    given, held = os.pipe()
+    try:
+        with subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment(str(folder)),
+            stdin=given,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as child:
+            try:
+                _, said = child.communicate(timeout=LONGEST)
+            finally:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(child.pid, signal.SIGKILL)
+            return child.returncode, said
+    finally:
+        os.close(given)
+        os.close(held)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the input, which is the parent's, then end the whole group."""
+    while os.read(0, 1):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
 def main(words: Sequence[str]) -> None:
     """A child: run one contestant and leave its result."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     module, name, scratch = words
     folder = Path(scratch)
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))

@@ -1,9 +1,13 @@
 """Each benchmark runs in its small form without the peers, and its machinery does what it says."""
 
 import argparse
+import fcntl
 import importlib
 import json
 import math
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -118,6 +122,60 @@ def test_a_child_that_fails_does_not_end_the_race(capsys):
     assert outcomes["nobody"].absent.startswith("failed: AttributeError")
     assert outcomes["nobody"].median("seconds") is None
     assert "no attribute 'CONTESTANTS'" in capsys.readouterr().err
+
+
+SLEEPER = """
+import fcntl, subprocess, sys, time, types
+from benchmarks import harness
+
+def sleep(settings):
+    lock = open("lock", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    subprocess.Popen(["sleep", "600"], pass_fds=[lock.fileno()])
+    open("asleep", "w").close()
+    time.sleep(600)
+
+contestants = {"sleeper": harness.Contestant(sleep)}
+sys.modules["benchmarks.sleeper"] = types.SimpleNamespace(CONTESTANTS=contestants)
+harness.main(["sleeper", "sleeper", "."])
+"""
+PARENT = """
+import pathlib, sys
+from benchmarks import harness
+
+harness.LONGEST = float(sys.argv[2])
+harness._run_group([sys.executable, "-c", sys.argv[1]], pathlib.Path())
+"""
+
+
+@pytest.mark.parametrize("longest", ["600", "8"], ids=["killed", "too slow"])
+def test_what_a_child_started_ends_with_the_parent_and_the_limit(longest, tmp_path):
+    """The lock of the child and of its own child becomes free when both have ended."""
+    (tmp_path / "settings.json").write_text("{}")
+    command = [sys.executable, "-c", PARENT, SLEEPER, longest]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=harness.environment(""), stderr=subprocess.DEVNULL
+    ) as parent:
+        await_that((tmp_path / "asleep").exists)
+        if longest == "600":
+            parent.kill()
+    with (tmp_path / "lock").open() as lock:
+        await_that(lambda: is_free(lock))
+
+
+def await_that(true):
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_free(lock):
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def test_a_peer_that_is_not_installed_has_an_empty_row():
