@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from vaekit.models import Evidence, Node
 from vaekit.objectives.critics import CodeCritic, Score, charged, codes_of
-from vaekit.objectives.mmd import prior_draws
+from vaekit.objectives.mmd import prior_draws, require_fixed
 from vaekit.objectives.objective import END, Loss, Progress, whole
 from vaekit.objectives.schedules import Weight
 
@@ -30,8 +30,9 @@ class WAEGAN(CodeCritic, kind="objective/wae-gan"):
         optimizer: Of the critic; None for a second one like the model's.
         weight: λ.
 
-    Note:
-        The prior gets no gradient: learn it afterwards (``fit_prior``).
+    Raises:
+        ConfigError: When called, for a prior with parameters: the critic sees its draws alone, so
+            nothing would train them. Fit such a prior afterwards (``fit_prior``).
 
     References:
         | Adversarial Autoencoders (Makhzani, Shlens, Jaitly, Goodfellow & Frey, 2015),
@@ -59,6 +60,8 @@ class WAEGAN(CodeCritic, kind="objective/wae-gan"):
         progress: Progress = END,
     ) -> Loss:
         """The distortion and the model's own penalties."""
+        for node in evidence.nodes:
+            require_fixed(node)
         distortion = -evidence.log_px.mean()
         return whole(evidence, distortion, {"distortion": distortion})
 

@@ -82,16 +82,26 @@ def trained_draws(node: Node) -> Tensor:
     """
     paths = type(node.p).rsample is not Density.rsample
     draws = _beside(node, node.p.rsample if paths else node.p.sample)
-    if not draws.requires_grad and node.p.log_prob(node.z.detach()).requires_grad:
+    if not draws.requires_grad:
+        require_fixed(node)
+    return draws
+
+
+def require_fixed(node: Node) -> None:
+    """Refuse a prior with parameters, where the objective gives them no gradient.
+
+    Raises:
+        ConfigError: If the prior's density depends on parameters.
+    """
+    if node.p.log_prob(node.z.detach()).requires_grad:
         raise ConfigError(
-            "the prior would stay untrained: this objective sees its draws alone, which have no "
+            "the prior would stay untrained: this objective sees its draws alone, without a "
             "gradient",
-            expected="a prior without parameters, or with reparametrised draws",
+            expected="a prior without parameters",
             got=type(node.p).__name__,
             remedy="train with a fixed prior such as 'standard', and fit this one afterwards "
             "with fit-prior; or choose an objective with a rate, such as 'elbo'",
         )
-    return draws
 
 
 def _beside(node: Node, draw: Callable[[Sequence[int]], Tensor]) -> Tensor:

@@ -9,7 +9,7 @@ from vaekit.distributions import Normal, StandardNormal
 from vaekit.errors import ConfigError
 from vaekit.latents import ConditionalNormal, MixtureOfNormals, Standard, Vamp
 from vaekit.models import FlatVAE, Node
-from vaekit.objectives import WAE, InfoVAE, mmd
+from vaekit.objectives import WAE, WAEGAN, InfoVAE, mmd
 from vaekit.objectives.mmd import prior_draws
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -108,12 +108,18 @@ def evidence_of(prior, context_dim=0):
     return model, model.evidence(torch.rand(6, 3), c)
 
 
-@pytest.mark.parametrize("objective", ALONE)
+@pytest.mark.parametrize("objective", [*ALONE, WAEGAN()])
 @pytest.mark.parametrize("prior", [MixtureOfNormals(components=3), Vamp(components=3)])
 def test_a_prior_that_would_stay_untrained_is_refused(objective, prior):
     _, evidence = evidence_of(prior)
     with pytest.raises(ConfigError, match=r"(?s)would stay untrained.*'standard'.*fit-prior"):
         objective(evidence)
+
+
+def test_a_critic_trains_no_prior():
+    _, evidence = evidence_of(ConditionalNormal(), context_dim=2)
+    with pytest.raises(ConfigError, match="would stay untrained"):
+        WAEGAN()(evidence)
 
 
 @pytest.mark.parametrize("objective", ALONE)
