@@ -169,7 +169,11 @@ def _warnings(artifact: Artifact, metrics: Mapping[str, Any]) -> list[str]:
 def _facts(folder: Path) -> dict[str, Any]:
     described = describe(folder)
     parts = {
-        name: _one_line(value) for name, value in described["model"].items() if name != "kind"
+        name: "as the encoder, mirrored"
+        if name == "decoder" and value is None
+        else _one_line(value)
+        for name, value in described["model"].items()
+        if name != "kind"
     }
     return {
         "Model": parts,
@@ -182,7 +186,9 @@ def _facts(folder: Path) -> dict[str, Any]:
 def _one_line(value: Any) -> str:
     """A part's spec as ``name (field value, …)``."""
     if not isinstance(value, dict):
-        return "as the encoder, mirrored" if value is None else str(value)
+        return "none" if value is None else str(value)
+    if "$ref" in value:
+        return f"shared {value['$ref']}"
     fields = [f"{k} {_one_line(v)}" for k, v in value.items() if k != "kind"]
     name = value["kind"].partition("/")[2]
     return f"{name} ({', '.join(fields)})" if fields else name

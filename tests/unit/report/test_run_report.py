@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from vaekit.errors import NumericalError
-from vaekit.latents import VMF, Categorical, Planar, Point, UniformCategorical, UniformOnSphere
+from vaekit.latents import (
+    VMF,
+    Categorical,
+    Planar,
+    Point,
+    UniformCategorical,
+    UniformOnSphere,
+    Vamp,
+)
 from vaekit.likelihoods import Bernoulli, Gaussian
 from vaekit.models import FlatVAE
 from vaekit.networks import MLP
@@ -86,6 +94,12 @@ def test_codes_whose_rate_is_not_by_dimension(tmp_path, parts, latent_dim, prese
     assert {"latent_scatter", "samples", "reconstructions", "vae_and_pca"} | present <= pictures
     assert not absent & pictures
     assert ("Rate by group" in page) == (parts is GROUPS)
+
+
+def test_the_page_says_what_is_shared_and_what_is_left_out(tmp_path):
+    page, _ = reported(tmp_path / "run", latent_dim=2, prior=Vamp(components=3))
+    assert "encoder shared encoder, posterior shared posterior" in page
+    assert page.count("as the encoder, mirrored") == 1  # the decoder, and not the corruption
 
 
 @pytest.mark.parametrize("latent_dim", [1, 7])
