@@ -58,8 +58,9 @@ def report_run(
         facts=_facts(folder),
         metrics=_rows(metrics, pca),
         figures=[(p.title, p.caption, p.path) for p in pictures],
-        warnings=[
-            *_warnings(artifact, metrics),
+        warnings=_warnings(artifact, metrics),
+        notes=[
+            *(note for note in metrics.get("notes", []) if _says_what_is_missing(note)),
             *([pca["problem"]] if "problem" in pca else []),
         ],
         commands=[text for text in (command, _again(folder, metrics)) if text],
@@ -158,9 +159,9 @@ def _subtitle(artifact: Artifact, prepared: Prepared) -> str:
 
 
 def _warnings(artifact: Artifact, metrics: Mapping[str, Any]) -> list[str]:
-    """Warnings of the last epoch and notes on the metrics, each alarm once."""
+    """Warnings of the last epoch and of the metrics, each alarm once."""
     history = artifact.history
-    notes = metrics.get("notes", [])
+    notes = [note for note in metrics.get("notes", []) if not _says_what_is_missing(note)]
     raised = {note.partition(":")[0] for note in notes}
     last = history[-1].get("warnings", []) if history else []
     return [*(w for w in last if w.partition(":")[0] not in raised), *notes]
@@ -192,3 +193,8 @@ def _one_line(value: Any) -> str:
     fields = [f"{k} {_one_line(v)}" for k, v in value.items() if k != "kind"]
     name = value["kind"].partition("/")[2]
     return f"{name} ({', '.join(fields)})" if fields else name
+
+
+def _says_what_is_missing(note: str) -> bool:
+    """Whether a note on the metrics gives the reason for a metric that is not there."""
+    return note.startswith("no ")

@@ -322,7 +322,7 @@ def evaluate_run(
     metrics["data"] = run.data.source if source is None else str(source)
     metrics["notes"] += [*alarms(metrics, artifact.model), *notes]
     if on_train:
-        metrics["notes"].append("no rows were held out: these are the training rows")
+        metrics["notes"].append("measured on the training rows: none were held out")
     known = artifact.provenance.get("data_sha256")
     if source is None and prepared is not None and known not in (None, prepared.raw.fingerprint):
         metrics["notes"].append(

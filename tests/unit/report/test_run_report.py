@@ -100,6 +100,7 @@ def test_the_page_says_what_is_shared_and_what_is_left_out(tmp_path):
     page, _ = reported(tmp_path / "run", latent_dim=2, prior=Vamp(components=3))
     assert "encoder shared encoder, posterior shared posterior" in page
     assert page.count("as the encoder, mirrored") == 1  # the decoder, and not the corruption
+    assert page.index("Remarks") < page.index("no ssim")  # a remark, no warning above the numbers
 
 
 @pytest.mark.parametrize("latent_dim", [1, 7])

@@ -331,7 +331,7 @@ def test_data_that_changed_is_seen_though_scaling_hides_it(tmp_path):
 def test_measuring_training_rows_is_said(tmp_path):
     start_run(run_of(epochs=1, data=DataSpec(validation=0.0, test=0.0)), tmp_path / "run")
     notes = evaluate_run(tmp_path / "run", samples=1)["notes"]
-    assert "no rows were held out: these are the training rows" in notes
+    assert "measured on the training rows: none were held out" in notes
 
 
 @pytest.fixture
