@@ -17,7 +17,7 @@ __all__ = ["comparison_table", "comparison_text", "report_comparison"]
 Row = Mapping[str, Any]
 ARROWS = {"higher": "\N{NO-BREAK SPACE}↑", "lower": "\N{NO-BREAK SPACE}↓", None: ""}
 CAPTION = (
-    "↑ higher is better, ↓ lower is better. ± is one standard error, over what the column says."
+    "↑ higher is better, ↓ lower is better. ± is one standard error, over what “± over” says."
 )
 
 
@@ -64,6 +64,8 @@ def report_comparison(rows: Sequence[Row], folder: Path, *, command: str = "") -
     )
     write_json(folder / "comparison.json", {"rows": rows})
     write_bytes(folder / "comparison.md", (comparison_text(rows) + "\n").encode())
+    table = comparison_table(rows)
+    wide = len(table.columns) > len(rows) + 2
     caption = (
         "Dots are means, whiskers one standard error, faint dots single seeds; runs are blue."
     )
@@ -74,7 +76,7 @@ def report_comparison(rows: Sequence[Row], folder: Path, *, command: str = "") -
         f"{_counted(len(rows) - len(ours), 'baseline')} on "
         f"{_counted(rows[0]['n'], 'held-out row')}",
         warnings=_warnings(rows),
-        tables=[comparison_table(rows)],
+        tables=[table.turned() if wide else table],
         notes=_notes(rows),
         figures=[("Metric by metric", caption, picture)],
         commands=[command] if command else [],

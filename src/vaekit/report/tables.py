@@ -56,13 +56,20 @@ class Table:
                     where=f"{self.title}, row {i}",
                 )
 
+    def turned(self) -> Table:
+        """Its rows as columns, for tables that are wider than a page."""
+        names, *columns = zip(*self.rows, strict=True)
+        rows = [[name, *values] for name, values in zip(self.columns[1:], columns, strict=True)]
+        heads = [self.columns[0], *map(str, names)]
+        return dataclasses.replace(self, columns=heads, rows=rows)
+
 
 def table(content: Table) -> Html:
     """An HTML table; numbers are aligned to the right and shortened."""
-    rows = [join(_cell(value) for value in row) for row in content.rows]
-    first = content.rows[0] if content.rows else [""] * len(content.columns)
-    names = [(n, _is_numeric(v)) for n, v in zip(content.columns, first, strict=True)]
-    return _table(names, rows, content.caption)
+    columns = zip(*content.rows, strict=True) if content.rows else [()] * len(content.columns)
+    right = [any(map(_is_numeric, column)) for column in columns]
+    rows = [join(map(_cell, row, right)) for row in content.rows]
+    return _table(list(zip(content.columns, right, strict=True)), rows, content.caption)
 
 
 def markdown(content: Table) -> str:
@@ -136,12 +143,12 @@ def _is_numeric(value: object) -> bool:
     return _is_number(value) or isinstance(value, Measured)
 
 
-def _cell(value: object) -> Html:
+def _cell(value: object, right: bool) -> Html:
     if isinstance(value, Measured):
         return element("td", text(value), class_="best num" if value.best else "num")
     if value is None or _is_number(value):
         return element("td", text(number(value)), class_="num")
-    return element("td", text(value))
+    return element("td", text(value), class_="num" if right else None)
 
 
 def facts_list(facts: Mapping[str, object]) -> Html:

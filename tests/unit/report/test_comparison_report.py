@@ -80,6 +80,21 @@ def test_files(tmp_path):
     assert (page.parent / "comparison.png").read_bytes()[1:4] == b"PNG"
 
 
+def test_a_table_with_more_metrics_than_models_is_turned(tmp_path):
+    text = report_comparison(ROWS[:2], tmp_path).read_text()
+    head = [
+        "model</th>",
+        '<th scope="col" class="num">vae</th>',
+        '<th scope="col" class="num">flat',
+    ]
+    assert "\n".join(head) in text
+    assert '<tr><td>± over</td>\n<td class="num">2 seeds</td>\n<td class="num">rows</td>' in text
+    turned = comparison_table(ROWS).turned()
+    assert turned.columns == ["model", "vae", "flat", "p|ca"]
+    assert turned.rows[0] == ["± over", "2 seeds", "rows", "rows"]
+    assert turned.turned() == comparison_table(ROWS)
+
+
 @pytest.mark.parametrize(("rows", "word"), [(7, "dense"), (1, None)])
 def test_many_columns_are_set_closer(rows, word):
     from vaekit.report.tables import Table, table
