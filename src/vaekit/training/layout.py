@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from vaekit.data import Batch
 from vaekit.training.convolutions import SmallConvolutions
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 __all__ = ["arithmetic", "in_layout", "layout_for"]
 

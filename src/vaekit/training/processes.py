@@ -8,18 +8,17 @@ which alone writes files, and a checkpoint of any number of processes resumes on
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from vaekit.data import Batch
 from vaekit.distributions import drawing_from, sharing
 from vaekit.errors import ConfigError
 from vaekit.objectives import Loss
+from vaekit.training.fabric import fabric
 from vaekit.training.players import Player
 
 __all__ = ["Processes", "Share"]
@@ -47,7 +46,7 @@ class Processes:
     def __init__(self, *, accelerator: str = "auto", devices: int = 1, nodes: int = 1) -> None:
         strategy = "auto" if devices * nodes == 1 else "ddp"
         try:
-            self._fabric = Fabric(
+            self._fabric = fabric(
                 accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy
             )
         except (RuntimeError, ValueError, TypeError, ImportError) as error:
@@ -66,7 +65,6 @@ class Processes:
         Call it once, early: what a program does before it, every process does.
         """
         if not self._launched:
-            logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
             self._fabric.launch()
             self.count = self._fabric.world_size
             self._launched = True

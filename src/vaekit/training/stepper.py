@@ -7,12 +7,12 @@ import functools
 from collections.abc import Sequence
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from vaekit.data import Batch
 from vaekit.objectives import Loss, Progress
 from vaekit.training.captured import CapturedStep
+from vaekit.training.fabric import fabric
 from vaekit.training.layout import arithmetic, in_layout
 from vaekit.training.players import Player, train_step
 from vaekit.training.policy import Policy
@@ -53,7 +53,7 @@ class Stepper:
         self.layout = layout
         players = [player for players in rounds for player in players]
         self.samples = max(getattr(player.loss, "samples", 1) for player in players)
-        self.fabric = Fabric(
+        self.fabric = fabric(
             accelerator=processes.device.type, devices=1, precision=policy.precision
         )
         self.arithmetic = functools.partial(arithmetic, self.fabric, layout)

@@ -7,12 +7,12 @@ import functools
 from collections.abc import Callable
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from vaekit.data import Rows
 from vaekit.objectives import Loss, Progress
 from vaekit.training.captured import CapturedStep
+from vaekit.training.fabric import fabric
 from vaekit.training.layout import arithmetic, in_layout, layout_for
 from vaekit.training.players import flat_player, train_step
 from vaekit.training.policy import Precision
@@ -55,9 +55,8 @@ class Trial:
         batch = next(iter(self.train.head(size).batches(size, train=True)))
         layout = layout_for(model)
         batch = in_layout(batch, layout)
-        device = batch.x.device.type
-        fabric = Fabric(accelerator=device, devices=1, precision=precision)
-        computing = functools.partial(arithmetic, fabric, layout)
+        made = fabric(accelerator=batch.x.device.type, devices=1, precision=precision)
+        computing = functools.partial(arithmetic, made, layout)
         if not compiled:
 
             def plain() -> None:
@@ -68,7 +67,7 @@ class Trial:
                         batch,
                         progress=HALFWAY,
                         samples=samples,
-                        backward=fabric.backward,
+                        backward=made.backward,
                     )
 
             return plain
