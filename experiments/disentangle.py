@@ -29,10 +29,12 @@ MODELS: dict[str, tuple[str, Settings]] = {
     "β-VAE, β = 2": ("beta-vae", {"objective.beta": 2.0}),
     "β-VAE, β = 4": ("beta-vae", {"objective.beta": 4.0}),
     "β-VAE, β = 8": ("beta-vae", {"objective.beta": 8.0}),
-    "annealed capacity": ("capacity-vae", {}),
-    "β-TC-VAE": ("beta-tc-vae", {}),
-    "FactorVAE": ("factor-vae", {}),
-    "DIP-VAE": ("dip-vae", {}),
+    "capacity to 25 nats": ("capacity-vae", {}),
+    "β-TC-VAE, β = 6": ("beta-tc-vae", {}),
+    "FactorVAE, γ = 2": ("factor-vae", {"objective.gamma": 2.0}),
+    "FactorVAE, γ = 10": ("factor-vae", {}),
+    "FactorVAE, γ = 35": ("factor-vae", {"objective.gamma": 35.0}),
+    "DIP-VAE-II": ("dip-vae", {}),
 }
 SMALL = ("VAE", "β-VAE, β = 4")
 BASELINES = ("pca", "ica")
