@@ -47,6 +47,8 @@ class NegativeBinomial(Spec, kind="likelihood/negative-binomial"):
 class NegativeBinomialLikelihood(CountLikelihood, ScaledLikelihood):
     """The module of :class:`NegativeBinomial`; the scale of its base is α."""
 
+    scale_is_spread = False
+
     def __init__(self, spec: NegativeBinomial, event_shape: Sequence[int]) -> None:
         ScaledLikelihood.__init__(self, spec, event_shape, scale=spec.dispersion, floor=spec.floor)
 

@@ -14,9 +14,19 @@ from vaekit.spec import Spec
 
 __all__ = ["ScaledLikelihood"]
 
+PACE = 10.0
+"""How much faster than its parameter a shared scale is learned: Adam moves a parameter by its rate
+a step, at 1e-3 a thousand steps for each factor e, while all weights learn at a scale of the past.
+"""
+LEAST_START = 1e-2
+"""Smallest scale at which learning starts, for rows that are all alike."""
+
 
 class ScaledLikelihood(Likelihood):
     """Base of likelihoods with a scale; ``params_shape`` doubles its first axis per element scale.
+
+    A shared scale starts at the spread of the training rows about their mean, where a decoder that
+    knows nothing has it: from a larger one, codes collapse before the scale has come down.
 
     Args:
         spec: What it is built from.
@@ -24,8 +34,14 @@ class ScaledLikelihood(Likelihood):
         scale: A fixed scale, ``"shared"`` for one learned scale, ``"per-element"`` for scales that
             the decoder emits after all locations.
         floor: Smallest scale that can be learned; it is approached smoothly.
-        start: Logarithm of the scale at which learning starts.
+        start: Logarithm of the scale at which learning starts without training rows.
+
+    Attributes:
+        initialised: Whether a shared scale comes from training rows.
     """
+
+    initialised: Tensor | bool
+    scale_is_spread = True
 
     def __init__(
         self,
@@ -41,7 +57,34 @@ class ScaledLikelihood(Likelihood):
         self.start = start
         self.log_floor = math.log(floor)
         if scale == "shared":
-            self.raw_log_scale = nn.Parameter(torch.tensor(start))
+            self.paced_log_scale = nn.Parameter(torch.tensor(start / PACE))
+        if scale == "shared" and self.scale_is_spread:
+            self.register_buffer("initialised", torch.zeros((), dtype=torch.bool))
+        else:
+            self.initialised = True
+
+    @property
+    def raw_log_scale(self) -> Tensor:
+        """Logarithm of the shared scale before its floor."""
+        return PACE * self.paced_log_scale
+
+    @torch.no_grad()
+    def set_raw_log_scale(self, raw: Tensor | float) -> None:
+        """Set the logarithm of the shared scale before its floor; nothing else will start it."""
+        self.paced_log_scale.copy_(torch.as_tensor(raw) / PACE)
+        if isinstance(self.initialised, Tensor):
+            self.initialised.fill_(True)
+
+    def initialise(self, x: Tensor, c: Tensor | None = None) -> None:
+        """Start a shared scale at the spread of these rows, unless that was done before.
+
+        Args:
+            x: Training rows, shape ``(n, *event)``.
+            c: Not used.
+        """
+        if not self.initialised:
+            spread = (x - x.mean(0)).square().mean().sqrt()
+            self.set_raw_log_scale(spread.clamp(min=LEAST_START).log())
 
     @property
     def params_shape(self) -> tuple[int, ...]:

@@ -2,10 +2,11 @@
 
 from vaekit.models.enumerated import Enumerated
 from vaekit.models.evidence import Evidence, Node
+from vaekit.models.initial import initialise, uninitialised
 from vaekit.models.linear import LinearVAE, LinearVAEModel
 from vaekit.models.second_stage import SecondStage, SecondStageDensity, SecondStagePrior
 from vaekit.models.semi_supervised import SemiSupervisedVAE, SemiSupervisedVAEModel
-from vaekit.models.vae import FlatVAE, VAEModel, draw, initialise
+from vaekit.models.vae import FlatVAE, VAEModel, draw
 
 __all__ = [
     "Enumerated",
@@ -22,4 +23,5 @@ __all__ = [
     "VAEModel",
     "draw",
     "initialise",
+    "uninitialised",
 ]

@@ -190,7 +190,7 @@ class LinearVAEModel(VAEModel):
                 remedy="scale the data up, or choose a smaller latent_dim",
             )
         raw = above + torch.log(-torch.expm1(-above)) + math.log(floor)
-        self.likelihood.raw_log_scale.copy_(raw)
+        self.likelihood.set_raw_log_scale(raw)
 
     def _set_posterior(self, weight: Tensor, mean: Tensor, variance: Tensor) -> None:
         """q(z|x) = N(weight (x − mean), variance); inverts the smooth bound on log scales."""

@@ -16,7 +16,7 @@ from vaekit.models.evidence import Evidence, Node
 from vaekit.networks import MLP, accepts_context, call_network, check_decoder, probe_features
 from vaekit.spec import Role, Spec, Within, references
 
-__all__ = ["FlatVAE", "VAEModel", "draw", "initialise"]
+__all__ = ["FlatVAE", "VAEModel", "draw"]
 
 
 class FlatVAE(Spec, kind="model/vae"):
@@ -122,22 +122,6 @@ def draw(q: Density, samples: int) -> tuple[Tensor, Tensor | None]:
     if q.draws_with_log_prob:
         return q.rsample_and_log_prob((samples,))
     return q.rsample((samples,)), None
-
-
-def initialise(model: nn.Module, x: Tensor, c: Tensor | None = None) -> None:
-    """Let every part that has ``initialise(x, c)`` start from training rows (pseudo-inputs).
-
-    A part that was initialised before, or loaded, keeps what it has: it says so in a buffer.
-
-    Args:
-        model: Its parts are changed in place.
-        x: Some training rows in model units, shape ``(n, *event)``.
-        c: Their contexts, shape (n, k).
-    """
-    for part in model.modules():
-        if callable(start := getattr(part, "initialise", None)):
-            with torch.no_grad():
-                start(x, c)
 
 
 class VAEModel(nn.Module):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from vaekit.data import Batch, Rows
 from vaekit.errors import ArtifactError, ConfigError, NumericalError
 from vaekit.files import sweep
-from vaekit.models import initialise
+from vaekit.models import initialise, uninitialised
 from vaekit.objectives import Loss, Progress, Side, value_at
 from vaekit.spec import to_json
 from vaekit.training.alarms import alarms
@@ -202,8 +202,8 @@ class Trainer:
         return self.history
 
     def _initialise(self) -> None:
-        """Give parts that start from data (pseudo-inputs) some training rows."""
-        if any(hasattr(part, "initialise") for part in self.model.modules()):
+        """Give parts that start from data (pseudo-inputs, scales) some training rows."""
+        if uninitialised(self.model):
             some = self.data["train"].sample(INITIAL_ROWS)
             batch = next(iter(some.batches(INITIAL_ROWS)))
             initialise(self.model, batch.x, batch.c)

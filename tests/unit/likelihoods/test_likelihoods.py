@@ -17,6 +17,8 @@ from vaekit.likelihoods import (
     Poisson,
     StudentT,
 )
+from vaekit.likelihoods.scaled import PACE
+from vaekit.models import initialise
 
 SCALED = [
     Gaussian(scale="shared"),
@@ -108,7 +110,7 @@ def test_learned_scales_approach_their_floor_smoothly(spec):
     for raw in (-1e4, 0.0, 2.0):
         params = torch.full((1, *likelihood.params_shape), raw)
         if spec.scale == "shared":
-            likelihood.raw_log_scale.data.fill_(raw)
+            likelihood.set_raw_log_scale(raw)
         log_scale = likelihood(params).log_scale
         assert (log_scale >= math.log(spec.floor) - 1e-6).all()
         start = likelihood.start if spec.scale == "per-element" else 0
@@ -144,7 +146,7 @@ def test_a_shared_number_of_degrees_of_freedom_finds_that_of_the_data(start):
 def test_a_scale_at_its_floor_is_noticed(spec):
     likelihood = spec.build(event_shape=(2,))
     assert not likelihood.at_floor
-    likelihood.raw_log_scale.data.fill_(math.log(spec.floor) - 10)
+    likelihood.set_raw_log_scale(math.log(spec.floor) - 10)
     assert likelihood.at_floor
 
 
@@ -154,6 +156,38 @@ def test_the_optimal_scale_at_its_floor_is_noticed():
     likelihood.freeze(Gaussian().floor ** 2)
     assert likelihood.at_floor
     assert not Gaussian(scale=1e-6).build(event_shape=(2,)).at_floor
+
+
+@pytest.mark.parametrize("spec", [s for s in SCALED if s.scale == "shared"], ids=name)
+def test_a_shared_scale_starts_at_the_spread_of_the_rows_once(spec):
+    x = 3.0 + torch.tensor([5.0, -1.0]) + 0.3 * torch.randn(5_000, 2)
+    likelihood = spec.build(event_shape=(2,))
+    params = torch.zeros(1, 2)
+    initialise(likelihood, x)
+    # The floor is approached smoothly, so the scale is a little above.
+    assert likelihood(params).log_scale.exp().item() == pytest.approx(0.3, rel=0.05)
+    initialise(likelihood, 7 * x)
+    assert likelihood(params).log_scale.exp().item() == pytest.approx(0.3, rel=0.05)
+    initialise(constant := spec.build(event_shape=(2,)), torch.ones(10, 2))
+    assert math.isfinite(constant(params).log_scale.item())
+
+
+def test_a_dispersion_is_no_spread_of_the_rows():
+    likelihood = NegativeBinomial(dispersion="shared").build(event_shape=(2,))
+    initialise(likelihood, torch.tensor([[0.0, 900.0], [50.0, 3.0]]))
+    assert float(likelihood.raw_log_scale) == 0.0
+
+
+def test_a_shared_scale_is_learned_within_a_short_run():
+    x = 0.05 * torch.randn(2_000, 1)
+    likelihood = Gaussian(scale="shared").build(event_shape=(1,))
+    optimizer = torch.optim.Adam(likelihood.parameters(), lr=1e-3)
+    for _ in range(500):
+        optimizer.zero_grad()
+        (-likelihood(torch.zeros(2_000, 1)).log_prob(x).mean()).backward()
+        optimizer.step()
+    found = likelihood(torch.zeros(1, 1)).stddev.item()
+    assert found == pytest.approx(x.square().mean().sqrt().item(), rel=0.02)
 
 
 # --- optimal σ ---------------------------------------------------------------------------------
@@ -180,10 +214,10 @@ def test_optimal_scale_is_the_minimum_over_all_scales(regression):
     x, loc, _ = regression
     rmse = (x - loc.detach()).square().mean().sqrt().item()
     likelihood = Gaussian(scale="shared", floor=1e-8).build(event_shape=(3,)).double()
-    likelihood.raw_log_scale.data.fill_(math.log(rmse))
+    likelihood.set_raw_log_scale(math.log(rmse))
     nll = -likelihood(loc.detach()).log_prob(x).mean()
-    (slope,) = torch.autograd.grad(nll, likelihood.raw_log_scale)
-    assert abs(slope.item()) < 1e-6
+    (slope,) = torch.autograd.grad(nll, likelihood.paced_log_scale)
+    assert abs(slope.item() / PACE) < 1e-6
     optimal = Gaussian(scale="optimal").build(event_shape=(3,))
     torch.testing.assert_close(optimal(loc, x=x).scale.item(), rmse, rtol=1e-13, atol=0)
     for other in (0.9 * rmse, 1.1 * rmse):
