@@ -20,7 +20,7 @@ from vaekit.recipes import compose
 from vaekit.report.pictures import Scene, traversals
 from vaekit.spec import replace_at
 from vaekit.tasks import DataSpec, Prepared, Run, evaluate_run, prepare_data, start_run
-from vaekit.tasks.comparison import baseline_row
+from vaekit.tasks.comparison_rows import baseline_row
 from vaekit.tasks.source import hint_for
 
 Settings = dict[str, Any]

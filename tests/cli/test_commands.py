@@ -186,6 +186,20 @@ def test_evaluate_compares_samples_by_features(vaekit, answer, trained):
     assert "unknown features 'pixel'. Did you mean 'pixels'?" in result.stderr
 
 
+def test_evaluate_says_on_standard_error_what_is_missing(vaekit, trained):
+    folder, _ = trained
+    result = vaekit("evaluate", folder, "--samples", "2")
+    assert "note: no ssim: images smaller than the window" in result.stderr
+    assert "note:" not in result.stdout
+
+
+def test_compare_samples(answer, trained):
+    folder, _ = trained
+    words = ("--baselines", "ppca", "--samples", "2", "--features", "pixels")
+    rows = answer("compare", folder, *words)["rows"]
+    assert [row["features"] for row in rows] == ["pixels", "pixels"]
+
+
 def test_evaluate_on_other_data_leaves_the_run_alone(answer, trained, tmp_path):
     folder, _ = trained
     before = (folder / "metrics.json").read_bytes()
@@ -319,8 +333,8 @@ def test_compare(answer, vaekit, trained, tmp_path):
     assert json.loads((tmp_path / "comparison.json").read_text())["rows"] == rows
     shown = vaekit("compare", folder, *words).stdout
     assert shown == (tmp_path / "comparison.md").read_text()
-    assert shown.startswith("| model | ± over | ELBO (nats)")
-    assert "\n| pca | rows | \N{EN DASH} |" in shown
+    assert shown.startswith("| model | latent dim | ± over | ELBO (nats)")
+    assert "\n| pca | 2 | rows | \N{EN DASH} |" in shown
     assert "- nats of different likelihoods (bernoulli, gaussian) cannot be compared" in shown
 
 

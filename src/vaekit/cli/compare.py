@@ -24,6 +24,10 @@ def compare(
         int, typer.Option(min=1, help="Seeds of each baseline that is trained, e.g. autoencoder.")
     ] = 3,
     samples: Annotated[int, typer.Option(min=1, help="Importance samples K of log p(x).")] = 100,
+    features: Annotated[
+        str | None,
+        typer.Option(help="Also compare samples with data, by these features: see evaluate."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for the comparison as page, Markdown, JSON and figure."),
@@ -33,8 +37,8 @@ def compare(
     """Compare runs and baselines on the held-out rows of the first run's data.
 
     Runs that differ in their seed only share a row: the mean over seeds ± its standard error; of a
-    single run the error is over rows. Baselines are fitted on the first run's training rows with
-    its latent dimension; autoencoders use its encoder's network and its training settings.
+    single run the error is over rows. Baselines are fitted on the first run's training rows for
+    each latent dimension of the runs; autoencoders use the first run's network and training.
 
     Example: vaekit compare runs/vae-seed* runs/free --baselines pca,ppca --out comparison
     """
@@ -45,7 +49,7 @@ def compare(
         if out is not None and out.suffix in {".html", ".md", ".json", ".png"}:
             raise ConfigError("--out is a folder here", got=out.name, remedy=f"--out {out.stem}")
         names = [name.strip() for name in baselines.split(",") if name.strip()]
-        rows = compare_runs(runs, names, samples=samples, seeds=seeds)
+        rows = compare_runs(runs, names, samples=samples, seeds=seeds, features=features)
         result: dict[str, object] = {"rows": rows}
         if out is not None:
             command = shlex.join(["vaekit", *sys.argv[1:]])

@@ -17,7 +17,7 @@ import typer
 
 from vaekit.errors import NumericalError, VaekitError
 
-__all__ = ["Json", "emit", "handled", "say", "summary"]
+__all__ = ["Json", "emit", "handled", "say", "say_notes", "summary"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -25,6 +25,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 def say(text: str) -> None:
     """A line for people, on standard error."""
     print(text, file=sys.stderr, flush=True)
+
+
+def say_notes(result: Mapping[str, Any]) -> None:
+    """What is missing from a table of metrics, or needs care, on standard error."""
+    for note in result["notes"]:
+        say(f"note: {note}")
 
 
 def emit(value: Mapping[str, Any], text: str, *, as_json: bool) -> None:

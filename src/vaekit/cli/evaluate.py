@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vaekit.cli.console import Json, emit, handled, summary
+from vaekit.cli.console import Json, emit, handled, say_notes, summary
 
 __all__ = ["evaluate"]
 
@@ -50,4 +50,5 @@ def evaluate(
             write_json(run / "metrics.json", metrics)
             report = report_run(run, metrics, prepared=prepared, features=measured["features"])
             metrics["report"] = str(report)
+        say_notes(metrics)
         emit(metrics, summary(metrics), as_json=as_json)

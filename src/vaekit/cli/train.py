@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vaekit.cli.console import Json, emit, handled, say, summary
+from vaekit.cli.console import Json, emit, handled, say, say_notes, summary
 from vaekit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -230,6 +230,7 @@ def finish_run(folder: Path, prepared: Any, samples: int) -> dict[str, Any]:
     metrics = evaluate_run(folder, samples=samples, prepared=prepared)
     write_json(folder / "metrics.json", metrics)
     report = report_run(folder, metrics, prepared=prepared)
+    say_notes(metrics)
     return {"run": str(folder), "report": str(report), **metrics}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from vaekit.files import write_bytes, write_json
 from vaekit.metrics import MEASURES, Measure
-from vaekit.plots import Metric, dots_and_whiskers, save
+from vaekit.plots import Metric, dots_and_whiskers, rate_distortion_plane, save
 from vaekit.report.page import build_report
 from vaekit.report.tables import Measured, Table, markdown
 
@@ -25,16 +25,17 @@ def comparison_table(rows: Sequence[Row], title: str = "On the same held-out row
     r"""The rows of :func:`vaekit.tasks.compare_runs`, with a column for each metric they have.
 
     Example:
-        >>> row = {"name": "pca", "seeds": [], "over": "rows", "mse": 0.5, "mse_error": 0.1}
-        >>> comparison_table([row | {"likelihood": None}]).columns
-        ['model', '± over', 'Mean squared error\xa0↓']
+        >>> row = {"name": "pca", "latent_dim": 2, "seeds": [], "over": "rows", "mse": 0.5}
+        >>> comparison_table([row | {"mse_error": 0.1, "likelihood": None}]).columns
+        ['model', 'latent dim', '± over', 'Mean squared error\xa0↓']
     """
     metrics = _metrics(rows)
-    columns = ["model", "± over", *(f"{m.title}{ARROWS[m.better]}" for m in metrics)]
+    columns = ["model", "latent dim", "± over", *(f"{m.title}{ARROWS[m.better]}" for m in metrics)]
     best = {m.key: _as_metric(m, rows).best if _comparable(m, rows) else None for m in metrics}
     cells = [
         [
             row["name"],
+            str(row["latent_dim"]),
             f"{len(row['seeds'])} seeds" if row["over"] == "seeds" else "rows",
             *(
                 Measured(row.get(m.key), row.get(f"{m.key}_error"), best[m.key] == row["name"])
@@ -47,7 +48,7 @@ def comparison_table(rows: Sequence[Row], title: str = "On the same held-out row
 
 
 def report_comparison(rows: Sequence[Row], folder: Path, *, command: str = "") -> Path:
-    """Write ``comparison.html``, ``.md``, ``.json`` with every single value, and ``.png``.
+    """Write ``comparison.html``, ``.md``, ``.json`` with every single value, and pictures.
 
     Args:
         rows: Of :func:`vaekit.tasks.compare_runs`.
@@ -69,6 +70,7 @@ def report_comparison(rows: Sequence[Row], folder: Path, *, command: str = "") -
     caption = (
         "Dots are means, whiskers one standard error, faint dots single seeds; runs are blue."
     )
+    figures = [("Metric by metric", caption, picture), *_plane(rows, folder)]
     return build_report(
         folder / "comparison.html",
         title="Comparison",
@@ -78,9 +80,23 @@ def report_comparison(rows: Sequence[Row], folder: Path, *, command: str = "") -
         warnings=_warnings(rows),
         tables=[table.turned() if wide else table],
         notes=_notes(rows),
-        figures=[("Metric by metric", caption, picture)],
+        figures=figures,
         commands=[command] if command else [],
     )
+
+
+def _plane(rows: Sequence[Row], folder: Path) -> list[tuple[str, str, Path]]:
+    """Rate against distortion, where two rows or more have them in the same nats."""
+    known = [row for row in rows if row.get("rate") is not None]
+    if len(known) < 2 or len({row["likelihood"] for row in known}) > 1:
+        return []
+    rates, distortions = ([row[key] for row in known] for key in ("rate", "distortion"))
+    drawn = rate_distortion_plane(rates, distortions, labels=[row["name"] for row in known])
+    caption = (
+        "Thin lines are models of one ELBO: better ones lie further down left. Joined are those "
+        "that are best for some weight β of the rate."
+    )
+    return [("Rate and distortion", caption, save(drawn, folder / "rate-distortion.png"))]
 
 
 def _counted(number: int, word: str) -> str:

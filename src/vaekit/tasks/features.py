@@ -48,29 +48,32 @@ class Classifier(Spec, kind="features/classifier"):
         """Learn to tell the classes of labelled rows apart; the same rows give the same features.
 
         Args:
-            data: Rows with labels 0 … classes − 1.
+            data: Rows with labels 0 … classes − 1; those without a label (−1) are left out.
             classes: How many.
 
         Raises:
-            ConfigError: If the rows have no labels.
+            ConfigError: If no row has a label.
         """
         some = data.sample(self.rows)
         batch = next(iter(some.batches(len(some))))
-        if batch.y is None:
+        y = torch.empty(0) if batch.y is None else batch.y
+        known = y >= 0
+        if not known.any():
             raise ConfigError(
                 "a classifier learns from labels, and there are none",
                 remedy="compare samples by pixels, or by a function of your own",
             )
+        x, y = batch.x[known], y[known]
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.seed)
-            features = ClassifierFeatures(self, batch.x.shape[1:], classes)
-        labels = batch.y.to(batch.x.dtype).unsqueeze(1)
+            features = ClassifierFeatures(self, x.shape[1:], classes)
+        labels = y.to(x.dtype).unsqueeze(1)
         training = Training(
             epochs=self.epochs,
             seed=self.seed,
             speed=PolicySpec(precision="32-true", compile="off"),
         )
-        rows: dict[str, Any] = {"train": TensorData(AsIs(), labels, c=batch.x)}  # type: ignore[arg-type]
+        rows: dict[str, Any] = {"train": TensorData(AsIs(), labels, c=x)}  # type: ignore[arg-type]
         Trainer(features, rows, training, objective=ELBO()).fit()
         return features.eval()
 
@@ -140,15 +143,17 @@ def features_from_text(text: str, *, folder: Path, prepared: Prepared) -> Featur
 def _imported(text: str, known: dict[str, type[Spec]]) -> Features:
     """What the user calls ``module:function``, the working directory included."""
     module, _, name = text.partition(":")
-    if not name:
+    if not name or not all(word.isidentifier() for word in module.split(".")):
         remedy = f"{did_you_mean(text, [*known, 'auto'])}, or package.module:function"
         raise ConfigError(f"unknown features {text!r}", remedy=remedy)
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
         found: Any = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"cannot import the features {text!r}: {error}") from error
+    except Exception as error:
+        raise ConfigError(
+            f"cannot import the features {text!r}: {type(error).__name__}: {error}"
+        ) from error
     finally:
         sys.path.remove(here)
     if not callable(found):

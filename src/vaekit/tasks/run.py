@@ -304,11 +304,16 @@ def evaluate_run(
     run, _ = open_run(folder)
     if source is None:
         prepared = prepared or prepare_data(run.data, codec=artifact.codec)
-        data, train = prepared.held_out, prepared.part("train")
+        data, labelled = prepared.held_out, False
+        train: Rows | None = prepared.part("train")
     else:
-        data, train = other_data(artifact, run.data, source), None
+        data = other_data(artifact, run.data, source)
+        labelled = _has_labels(data)
+        train = _training_rows(run, artifact, prepared) if labelled else None
     on_train = source is None and data is train
     data, notes = _measurable(data)
+    if labelled and train is None:
+        notes.append("no probes of the codes: the run's own training rows cannot be read")
     if train is not None:
         train = sample_of(train, NEIGHBOUR_ROWS)
     metrics = evaluate_model(
@@ -329,6 +334,19 @@ def evaluate_run(
             "the data has changed since training: other rows may be held out than were then"
         )
     return metrics
+
+
+def _has_labels(data: Rows) -> bool:
+    return next(iter(data.batches(1))).y is not None
+
+
+def _training_rows(run: Run, artifact: Artifact, prepared: Prepared | None) -> Rows | None:
+    """The run's own training rows, or None where they are no longer there."""
+    try:
+        prepared = prepared or prepare_data(run.data, codec=artifact.codec)
+    except (VaekitError, OSError):
+        return None
+    return prepared.part("train")
 
 
 def _measurable(data: Rows) -> tuple[Rows, list[str]]:

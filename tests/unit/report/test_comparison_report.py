@@ -8,12 +8,12 @@ from vaekit.metrics import MEASURES, blank_metrics
 from vaekit.report import Measured, comparison_table, comparison_text, report_comparison
 
 
-def row(name, *, likelihood="gaussian", each=(), is_run=True, notes=(), **values):
+def row(name, *, likelihood="gaussian", each=(), is_run=True, notes=(), k=2, **values):
     given = blank_metrics(5) | values | {"notes": list(notes)}
     over = "seeds" if len(each) > 1 else "rows"
     facts = {"name": name, "seeds": list(range(len(each))), "over": over, "is_run": is_run}
     tables = [given | table for table in each] or [given]
-    return {**given, **facts, "likelihood": likelihood, "each": tables}
+    return {**given, **facts, "likelihood": likelihood, "latent_dim": k, "each": tables}
 
 
 ROWS = [
@@ -35,36 +35,37 @@ def test_columns_are_the_metrics_that_any_row_has():
     titles = {measure.key: measure.title for measure in MEASURES}
     assert [column.partition("\N{NO-BREAK SPACE}")[0] for column in table.columns] == [
         "model",
+        "latent dim",
         "± over",
         *(titles[key] for key in ("elbo", "log_marginal", "mse")),
     ]
-    assert [line[:2] for line in table.rows] == [
-        ["vae", "2 seeds"],
-        ["flat", "rows"],
-        ["p|ca", "rows"],
+    assert [line[:3] for line in table.rows] == [
+        ["vae", "2", "2 seeds"],
+        ["flat", "2", "rows"],
+        ["p|ca", "2", "rows"],
     ]
-    assert [line[2] for line in table.rows] == [
+    assert [line[3] for line in table.rows] == [
         Measured(-3.0, 0.25, best=True),
         Measured(-4.0, 0.5),
         Measured(None),
     ]
-    assert [line[4].best for line in table.rows] == [False, True, False]
+    assert [line[5].best for line in table.rows] == [False, True, False]
 
 
 def test_nats_of_different_likelihoods_have_no_best():
     rows = [ROWS[0], row("b", likelihood="bernoulli", elbo=-1.0, log_marginal=-1.0, mse=0.1)]
     table = comparison_table(rows)
-    assert [line[2].best for line in table.rows] == [False, False]
-    assert [line[4].best for line in table.rows] == [False, True]
+    assert [line[3].best for line in table.rows] == [False, False]
+    assert [line[5].best for line in table.rows] == [False, True]
     assert "nats of different likelihoods (bernoulli, gaussian)" in comparison_text(rows)
     assert "different likelihoods" not in comparison_text(ROWS)
 
 
 def test_markdown():
     lines = comparison_text(ROWS).splitlines()
-    assert lines[1] == "|---|---|--:|--:|--:|"
-    assert lines[2] == "| vae | 2 seeds | **−3.00 ± 0.25** | **−2.5** | 0.2 |"
-    assert lines[4] == "| p\\|ca | rows | \N{EN DASH} | \N{EN DASH} | 0.3 |"
+    assert lines[1] == "|---|---|---|--:|--:|--:|"
+    assert lines[2] == "| vae | 2 | 2 seeds | **−3.00 ± 0.25** | **−2.5** | 0.2 |"
+    assert lines[4] == "| p\\|ca | 2 | rows | \N{EN DASH} | \N{EN DASH} | 0.3 |"
     assert lines[-1] == "- p|ca: no likelihoods"
 
 
@@ -80,6 +81,16 @@ def test_files(tmp_path):
     assert (page.parent / "comparison.png").read_bytes()[1:4] == b"PNG"
 
 
+def test_rate_is_drawn_against_distortion_in_the_same_nats(tmp_path):
+    measured = [row(n, rate=r, distortion=9.0 - r) for n, r in (("a", 1.0), ("b", 2.0))]
+    page = report_comparison([*measured, ROWS[2]], tmp_path / "two").read_text()
+    assert "Rate and distortion" in page
+    assert (tmp_path / "two" / "rate-distortion.png").read_bytes()[1:4] == b"PNG"
+    other = row("c", likelihood="bernoulli", rate=1.0, distortion=3.0)
+    for name, rows in {"one": measured[:1], "mixed": [measured[0], other]}.items():
+        assert "Rate and distortion" not in report_comparison(rows, tmp_path / name).read_text()
+
+
 def test_a_table_with_more_metrics_than_models_is_turned(tmp_path):
     text = report_comparison(ROWS[:2], tmp_path).read_text()
     head = [
@@ -91,7 +102,10 @@ def test_a_table_with_more_metrics_than_models_is_turned(tmp_path):
     assert '<tr><td>± over</td>\n<td class="num">2 seeds</td>\n<td class="num">rows</td>' in text
     turned = comparison_table(ROWS).turned()
     assert turned.columns == ["model", "vae", "flat", "p|ca"]
-    assert turned.rows[0] == ["± over", "2 seeds", "rows", "rows"]
+    assert turned.rows[:2] == [
+        ["latent dim", "2", "2", "2"],
+        ["± over", "2 seeds", "rows", "rows"],
+    ]
     assert turned.turned() == comparison_table(ROWS)
 
 

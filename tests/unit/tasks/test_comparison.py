@@ -11,13 +11,15 @@ import scipy.stats
 
 from vaekit.baselines import PCA, PPCA
 from vaekit.data import load as load_data
-from vaekit.errors import ConfigError, DataError
+from vaekit.errors import ConfigError
 from vaekit.likelihoods import Gaussian
+from vaekit.metrics import KEYS
 from vaekit.models import FlatVAE, LinearVAE
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO
 from vaekit.tasks import Composition, DataSpec, Run, prepare_data, start_run
-from vaekit.tasks.comparison import _common_name, baseline_row, compare_runs
+from vaekit.tasks.comparison import _common_name, compare_runs
+from vaekit.tasks.comparison_rows import baseline_row, mean_row
 from vaekit.training import Training
 
 BASELINES = (
@@ -117,12 +119,59 @@ def test_runs_that_read_the_data_differently_are_refused(runs, tmp_path, data, m
         compare_runs([runs[0], other], [])
 
 
-def test_baselines_read_no_context(tmp_path):
+def test_baselines_read_no_context_and_say_so(runs, tmp_path):
     folder = start(tmp_path / "conditional", DataSpec(context=("labels",)))
-    with pytest.raises(DataError, match="baselines do not read a context"):
-        compare_runs([folder], ["pca"], samples=2)
-    (row,) = compare_runs([folder], [], samples=2)
-    assert row["name"] == "conditional"
+    run, pca = compare_runs([folder], ["pca"], samples=2)
+    assert run["name"] == "conditional"
+    assert "read without the context that the runs are given" in pca["notes"]
+    assert pca["mse"] == compare_runs([runs[0]], ["pca"], samples=2)[1]["mse"]
+
+
+def test_runs_whose_labels_contradict_each_other_are_refused(runs, tmp_path):
+    digits = load_data("digits")
+    np.savez(tmp_path / "turned.npz", x=digits.x, y=digits.labels[::-1])
+    other = start(tmp_path / "turned", DataSpec(source=str(tmp_path / "turned.npz")))
+    with pytest.raises(ConfigError, match=r"turned: these runs did not read the same data"):
+        compare_runs([runs[0], other], [])
+
+
+def test_baselines_have_each_dimension_of_the_runs(runs, tmp_path):
+    wide = start(tmp_path / "wide", model=MODEL.replace(latent_dim=4))
+    rows = compare_runs([runs[0], wide], ["pca", "pca"], samples=2)
+    assert [row["name"] for row in rows] == ["flat", "wide", "pca-2", "pca-4"]
+    assert [row["latent_dim"] for row in rows] == [2, 4, 2, 4]
+    assert rows[3]["mse"] < rows[2]["mse"]
+
+
+def test_a_run_that_is_called_like_a_baseline(runs, tmp_path):
+    (tmp_path / "pca").symlink_to(runs[0], target_is_directory=True)
+    shutil.copytree(runs[0], tmp_path / "ppca")
+    ours, baseline = compare_runs([tmp_path / "ppca"], ["ppca"], samples=2)
+    assert [ours["name"], baseline["name"]] == [str(tmp_path / "ppca"), "ppca (baseline)"]
+
+
+def test_samples_are_compared_by_features(runs):
+    rows = compare_runs(runs, ["ppca", "kernel-pca"], samples=2, features="pixels")
+    assert [row["features"] for row in rows] == ["pixels"] * 4
+    assert all(row["frechet"] > 0 and row["frechet_error"] > 0 for row in rows)
+
+
+def test_means_are_taken_in_double_precision():
+    values = [-100000.001, -100000.002, -100000.004]
+    tables = [
+        {"seed": i, "notes": [], **dict.fromkeys(KEYS), "elbo": v} for i, v in enumerate(values)
+    ]
+    row = mean_row("vae", tables)
+    assert row["elbo"] == pytest.approx(np.mean(values), rel=1e-14)
+    assert row["elbo_error"] == pytest.approx(scipy.stats.sem(values), rel=1e-6)
+
+
+def test_a_metric_that_one_seed_lacks_is_said_to_be_missing():
+    tables = [{"seed": i, "notes": [], **dict.fromkeys(KEYS), "mse": 0.5} for i in range(3)]
+    tables[1]["mse"] = None
+    row = mean_row("vae", tables)
+    assert row["mse"] is None
+    assert row["notes"] == ["no mse: 2 of 3 seeds have it"]
 
 
 def test_a_dimension_that_a_baseline_cannot_have(tmp_path):
@@ -153,8 +202,8 @@ def test_seeds_share_a_row_with_their_mean_and_standard_error(runs, seeded):
     assert [row["over"] for row in rows] == ["seeds", "rows"]
     for key in ("elbo", "mse", "knn_accuracy"):
         values = np.array([row[key] for row in alone])
-        assert rows[0][key] == pytest.approx(values.mean(), rel=1e-6)
-        assert rows[0][f"{key}_error"] == pytest.approx(scipy.stats.sem(values), rel=1e-5)
+        assert rows[0][key] == pytest.approx(values.mean(), rel=1e-12)
+        assert rows[0][f"{key}_error"] == pytest.approx(scipy.stats.sem(values), rel=1e-9)
         assert [table[key] for table in rows[0]["each"]] == list(values)
     assert [table["seed"] for table in rows[0]["each"]] == [0, 1, 2]
     single = rows[1]["each"][0]
@@ -185,6 +234,10 @@ def test_a_copy_of_a_run_is_no_other_seed(seeded, tmp_path):
         (["vae-seed0", "vae-seed1"], "vae"),
         (["vae-seed10", "vae-seed12"], "vae"),
         (["vae_0", "vae_1"], "vae"),
+        (["vae-10", "vae-11"], "vae"),
+        (["run2019", "run2020"], "run"),
+        (["b1-s0", "b1-s1"], "b1"),
+        (["models0", "models1"], "models"),
         (["seed0", "seed1"], "seed0"),
         (["a-seed3"], "a-seed3"),
     ],
@@ -202,7 +255,7 @@ def test_random_baselines_are_fitted_for_several_seeds(runs):
     errors = [table["mse"] for table in row["each"]]
     assert errors[0] != errors[1]
     assert row["mse"] == pytest.approx(np.mean(errors))
-    assert row["mse_error"] == pytest.approx(scipy.stats.sem(errors), rel=1e-6)
+    assert row["mse_error"] == pytest.approx(scipy.stats.sem(errors), rel=1e-9)
     own = baseline_row("dbn", run, prepared, seeds=2)
     assert own["seeds"] == [4, 5]
     assert own["each"][0]["mse"] != own["each"][1]["mse"]

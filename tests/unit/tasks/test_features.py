@@ -63,6 +63,16 @@ def test_it_is_kept_with_the_run(digits, tmp_path, monkeypatch):
         features_from_text(f"{text}:seed=3", folder=tmp_path, prepared=digits)
 
 
+def test_rows_without_a_label_are_left_out(digits):
+    batch = next(iter(digits.part("train").batches(200)))
+    y = torch.where(torch.arange(200) % 2 == 0, batch.y, -1)
+    some = QUICK.fit(TensorData(AsIs(), batch.x, y=y), 10)
+    half = QUICK.fit(TensorData(AsIs(), batch.x[::2], y=batch.y[::2]), 10)
+    assert torch.equal(some(batch.x), half(batch.x))
+    with pytest.raises(ConfigError, match="learns from labels"):
+        QUICK.fit(TensorData(AsIs(), batch.x, y=torch.full_like(y, -1)), 10)
+
+
 def test_auto_needs_labels_for_a_classifier(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 3)))
     plain = prepare_data(DataSpec(source=str(tmp_path / "x.npy")))
@@ -79,6 +89,8 @@ def test_functions_of_the_users(digits, tmp_path, monkeypatch):
     (tmp_path / "mine_of_test_features.py").write_text(
         "def mean(x):\n    return x.flatten(1).mean(1, keepdim=True)\nnumber = 3\n"
     )
+    (tmp_path / "broken_of_test_features.py").write_text("def mean(x:\n")
+    (tmp_path / "raising_of_test_features.py").write_text("1 / 0\n")
     monkeypatch.chdir(tmp_path)
     found = features_from_text("mine_of_test_features:mean", folder=tmp_path, prepared=digits)
     x = next(iter(digits.part("test").batches(50))).x
@@ -89,6 +101,10 @@ def test_functions_of_the_users(digits, tmp_path, monkeypatch):
         "mine_of_test_features:absent": "cannot import the features",
         "no_such_module_at_all:f": "cannot import the features",
         "clasifier": "Did you mean .classifier.",
+        ":mean": "unknown features ':mean'",
+        ".relative:mean": "unknown features '.relative:mean'",
+        "broken_of_test_features:mean": "cannot import the features.*SyntaxError",
+        "raising_of_test_features:mean": "cannot import the features.*ZeroDivisionError",
     }.items():
         with pytest.raises(ConfigError, match=match):
             features_from_text(text, folder=tmp_path, prepared=digits)

@@ -233,6 +233,22 @@ def test_nothing_to_resume(tmp_path):
 # --- other data ---------------------------------------------------------------------------------
 
 
+def test_codes_of_other_data_are_probed_by_the_training_rows_of_the_run(tmp_path):
+    digits = load_data("digits")
+    own, other = tmp_path / "own.npz", tmp_path / "other.npz"
+    np.savez(own, x=digits.x[:300], y=digits.labels[:300])
+    np.savez(other, x=digits.x[300:400], y=digits.labels[300:400])
+    training = Training(epochs=1)
+    run = Run(DataSpec(source=str(own)), Composition(FlatVAE(latent_dim=2), training=training))
+    start_run(run, tmp_path / "run")
+    found = evaluate_run(tmp_path / "run", str(other), samples=2)
+    assert 0.05 < found["knn_accuracy"] <= 1
+    own.unlink()
+    found = evaluate_run(tmp_path / "run", str(other), samples=2)
+    assert found["knn_accuracy"] is None
+    assert "no probes of the codes: the run's own training rows cannot be read" in found["notes"]
+
+
 def test_other_data_is_read_with_the_codec_of_the_run(finished, tmp_path):
     images = load_data("digits").x[:50]
     np.savez(tmp_path / "same.npz", x=images)
