@@ -117,6 +117,10 @@ class Rows(Protocol):
         """Number, shape and a checksum of some rows: what tells this data from other data."""
 
 
+BESIDE = ("y", "c", "factors", "numbers")
+"""What may lie beside x, row by row."""
+
+
 class TensorData:
     """A data set as stored tensors and the codec that turns them into batches.
 
@@ -126,6 +130,7 @@ class TensorData:
         y: Label codes, int64 ``(n,)``.
         c: Stored context as ``codec.encode_context`` gave it.
         factors: Generative factors, where they are known, int64 ``(n, F)``; no batch holds them.
+        numbers: What a linear regression reads from codes, float32 ``(n, F)``; nor these.
 
     Example:
         >>> raw = RawData(np.arange(10.0).reshape(5, 2))
@@ -134,7 +139,7 @@ class TensorData:
         [2, 2, 1]
     """
 
-    __slots__ = ("c", "codec", "factors", "x", "y")
+    __slots__ = ("c", "codec", "factors", "numbers", "x", "y")
 
     def __init__(
         self,
@@ -143,13 +148,15 @@ class TensorData:
         y: Tensor | None = None,
         c: Tensor | None = None,
         factors: Tensor | None = None,
+        numbers: Tensor | None = None,
     ) -> None:
         self.codec = codec
         self.x = x
         self.y = y
         self.c = c
         self.factors = factors
-        for name in ("y", "c", "factors"):
+        self.numbers = numbers
+        for name in BESIDE:
             value = getattr(self, name)
             if value is not None and len(value) != len(x):
                 raise DataError(
@@ -160,8 +167,9 @@ class TensorData:
     def of(cls, raw: RawData, codec: DataCodec) -> TensorData:
         """Encode raw data with a fitted codec."""
         factors = None if raw.factors is None else torch.from_numpy(raw.factors)
+        numbers = None if raw.numbers is None else torch.from_numpy(raw.numbers).float()
         labels, context = codec.encode_labels(raw), codec.encode_context(raw)
-        return cls(codec, codec.encode(raw), labels, context, factors)
+        return cls(codec, codec.encode(raw), labels, context, factors, numbers)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -194,7 +202,8 @@ class TensorData:
 
     def each(self, pick: Callable[[Tensor], Tensor]) -> TensorData:
         """The same choice made in every stored tensor."""
-        others = (None if t is None else pick(t) for t in (self.y, self.c, self.factors))
+        stored = (getattr(self, name) for name in BESIDE)
+        others = (None if t is None else pick(t) for t in stored)
         return TensorData(self.codec, pick(self.x), *others)
 
     def as_batch(self, index: Tensor, train: bool) -> Batch:
@@ -286,7 +295,7 @@ def joined(parts: Sequence[TensorData]) -> TensorData:
         return None if values[0] is None else torch.cat(values)
 
     x = torch.cat([part.x for part in parts])
-    return TensorData(first.codec, x, all_of("y"), all_of("c"), all_of("factors"))
+    return TensorData(first.codec, x, *map(all_of, BESIDE))
 
 
 def check_size(size: int) -> None:

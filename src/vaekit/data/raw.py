@@ -46,6 +46,8 @@ class RawData:
     Attributes:
         factors: What the rows were made from, where that is known, int64 ``(n, F)``.
         factor_names: Names of the factors.
+        numbers: What a linear regression reads from codes; no part of x. float64 ``(n, F)``.
+        number_names: Names of these numbers.
 
     Raises:
         DataError: If there are no rows, row counts differ, axes do not fit the kind, or a value
@@ -68,6 +70,8 @@ class RawData:
         "kind",
         "labels",
         "name",
+        "number_names",
+        "numbers",
         "split",
         "x",
     )
@@ -80,6 +84,8 @@ class RawData:
     context_columns: tuple[str, ...] | None
     factors: np.ndarray | None
     factor_names: tuple[str, ...]
+    numbers: np.ndarray | None
+    number_names: tuple[str, ...]
     kind: Kind
     name: str
 
@@ -105,6 +111,7 @@ class RawData:
         self.context = None if context is None else self._clean_context(context)
         self.split = None if split is None else clean_split(split, where=f"{name} split")
         self.factors, self.factor_names = None, ()
+        self.numbers, self.number_names = None, ()
         for field in ("labels", "context", "split"):
             value = getattr(self, field)
             if value is not None:
@@ -162,6 +169,22 @@ class RawData:
         known.factors, known.factor_names = values.astype(np.int64), tuple(names)
         return known
 
+    def with_numbers(self, numbers: Any, names: Sequence[str]) -> RawData:
+        """The same data with numbers beside it that a linear regression reads from codes.
+
+        Args:
+            numbers: Finite numbers, one column for each, shape ``(n, F)``.
+            names: Names of the columns.
+
+        Raises:
+            DataError: If a number is missing or infinite, or rows or names do not fit.
+        """
+        values = _clean_x(np.asarray(numbers), "array", tuple(names), where=f"{self.name} numbers")
+        require_rows("numbers", len(values), len(self), where=self.name)
+        known = copy.copy(self)
+        known.numbers, known.number_names = values.astype(np.float64), tuple(names)
+        return known
+
     def with_labels(self, labels: Any) -> RawData:
         """The same data with other labels, one for each row."""
         other = copy.copy(self)
@@ -182,9 +205,11 @@ class RawData:
             kind=self.kind,
             name=self.name,
         )
-        if self.factors is None:
-            return part
-        return part.with_factors(self.factors[index], self.factor_names)
+        if self.factors is not None:
+            part = part.with_factors(self.factors[index], self.factor_names)
+        if self.numbers is not None:
+            part = part.with_numbers(self.numbers[index], self.number_names)
+        return part
 
 
 def _clean_x(

@@ -2,6 +2,7 @@
 
 from vaekit.tasks.comparison import compare_runs
 from vaekit.tasks.composition import Composition, Hint, Recipe
+from vaekit.tasks.evaluation import evaluate_run, other_data
 from vaekit.tasks.ex_post import PriorFit, PriorModel, codes_of, fit_prior
 from vaekit.tasks.features import Classifier, ClassifierFeatures, features_from_text
 from vaekit.tasks.instruments import instruments_for
@@ -9,9 +10,7 @@ from vaekit.tasks.representation import ModelRepresentation
 from vaekit.tasks.run import (
     Run,
     build_model,
-    evaluate_run,
     open_run,
-    other_data,
     resume_run,
     start_run,
     train_run,

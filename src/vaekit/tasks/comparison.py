@@ -18,8 +18,9 @@ from vaekit.errors import ConfigError
 from vaekit.metrics import Features
 from vaekit.spec import Spec, lookup
 from vaekit.tasks.comparison_rows import Row, baseline_row, mean_row
+from vaekit.tasks.evaluation import evaluate_run
 from vaekit.tasks.features import features_from_text
-from vaekit.tasks.run import Run, evaluate_run, open_run
+from vaekit.tasks.run import Run, open_run
 from vaekit.tasks.source import DataSpec, Prepared, prepare_data
 
 __all__ = ["compare_runs"]

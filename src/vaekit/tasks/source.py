@@ -47,6 +47,8 @@ class DataSpec(Spec, kind="data/source"):
         columns: Tables: the columns of x; None takes all that have no other use.
         context: What the model reads beside x: ``"labels"``, names of columns, or nothing.
         split: Tables: the column that says train, validation or test.
+        numbers: Tables: columns that are no part of x, and that a linear regression is to read
+            from the codes; such data is held in memory.
         size: Image folders: height and width to scale to.
         validation: Fraction held out to choose weights by.
         test: Fraction held out to report on, where the source does not give a test set.
@@ -67,6 +69,7 @@ class DataSpec(Spec, kind="data/source"):
     columns: tuple[str, ...] | None = None
     context: tuple[str, ...] = ()
     split: str | None = None
+    numbers: tuple[str, ...] = ()
     size: tuple[Annotated[int, Within(1, 65_536)], ...] | None = None
     validation: Fraction = 0.05
     test: Fraction = 0.1
@@ -92,6 +95,12 @@ class DataSpec(Spec, kind="data/source"):
                 where=f"{self.kind}.stream",
                 remedy="set stream=off, or unlabelled=refuse",
             )
+        if self.numbers and self.stream == "on":
+            raise ConfigError(
+                "numbers beside x are kept in memory only",
+                where=f"{self.kind}.stream",
+                remedy="set stream=off, or leave numbers out",
+            )
 
     @property
     def by_labels(self) -> bool:
@@ -102,7 +111,8 @@ class DataSpec(Spec, kind="data/source"):
         """The raw data, of this source or of another one that is read the same way."""
         source = self.source if source is None else source
         kept = self.label is not None and self.unlabelled == "keep" and _names_columns(source)
-        return load(source, **self._reading, unlabelled=kept or None)
+        numbers = self.numbers or None
+        return load(source, **self._reading, numbers=numbers, unlabelled=kept or None)
 
     def open(self, source: Any = None) -> Source | None:
         """The data as a stream, or None where it is to be loaded into memory.
@@ -114,6 +124,7 @@ class DataSpec(Spec, kind="data/source"):
         if (
             self.stream == "off"
             or self.unlabelled == "keep"
+            or self.numbers
             or (self.stream == "auto" and not can_stream(source))
         ):
             return None

@@ -3,7 +3,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from vaekit.data import RawData
+from vaekit.data import DataCodec, RawData, TensorData
+from vaekit.data.batches import joined
 from vaekit.errors import DataError
 
 
@@ -108,6 +109,22 @@ def test_factors_follow_their_rows():
     assert part.factors.tolist() == [[3, 8], [0, 5]]
     assert part.factor_names == ("size", "place")
     assert raw.factors is None
+
+
+def test_numbers_follow_their_rows():
+    raw = RawData(np.arange(8.0).reshape(4, 2))
+    assert (raw.numbers, raw.number_names) == (None, ())
+    known = raw.with_numbers([[0.5], [1.5], [2.5], [3.5]], ("age",))
+    part = known.subset([3, 0])
+    assert (part.numbers.tolist(), part.number_names) == ([[3.5], [0.5]], ("age",))
+    codec = DataCodec.fit(known)
+    stored = TensorData.of(known, codec)
+    assert stored.subset([2]).numbers.tolist() == [[2.5]]
+    assert joined([stored, stored.head(1)]).numbers[:, 0].tolist() == [0.5, 1.5, 2.5, 3.5, 0.5]
+    with pytest.raises(DataError, match=r"numbers.*NaN|missing"):
+        raw.with_numbers([[0.0], [np.nan], [1.0], [2.0]], ("age",))
+    with pytest.raises(DataError, match=r"expected 4 .*got 3"):
+        raw.with_numbers(np.zeros((3, 1)), ("age",))
 
 
 @pytest.mark.parametrize(

@@ -653,3 +653,19 @@ def test_datasets_that_cannot_be_used():
 def test_raw_data_passes_through():
     raw = RawData(X)
     assert load(raw) is raw
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_columns_of_numbers_are_no_part_of_x(tmp_path, suffix):
+    frame = pd.DataFrame({"a": [1.0, 2.0], "age": [30.5, 41.0], "b": [3.0, 4.0]})
+    path = tmp_path / f"t{suffix}"
+    frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
+    raw = load(path, numbers=["age"])
+    assert (raw.columns, raw.number_names) == (("a", "b"), ("age",))
+    assert raw.numbers.tolist() == [[30.5], [41.0]]
+    chosen = load(path, numbers=["age"], columns=["b"])
+    assert (chosen.columns, chosen.numbers.tolist()) == (("b",), [[30.5], [41.0]])
+    with pytest.raises(ConfigError, match="column 'age' has two uses"):
+        load(path, numbers=["age"], columns=["age"])
+    with pytest.raises(ConfigError, match=r"no column 'agee'.*Did you mean 'age'"):
+        load(path, numbers=["agee"])

@@ -12,9 +12,17 @@ from vaekit.errors import ConfigError, DataError
 from vaekit.networks import MLP
 from vaekit.recipes import compose, find
 from vaekit.spec import from_json, replace_at, to_json
-from vaekit.tasks import DataSpec, Run, evaluate_run, hint_for, prepare_data, start_run
+from vaekit.tasks import (
+    DataSpec,
+    Run,
+    build_model,
+    evaluate_run,
+    hint_for,
+    other_data,
+    prepare_data,
+    start_run,
+)
 from vaekit.tasks.representation import ModelRepresentation
-from vaekit.tasks.run import build_model, other_data
 
 RECIPE = "semi-supervised-vae"
 READING = find(RECIPE).reading

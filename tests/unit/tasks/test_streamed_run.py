@@ -27,6 +27,8 @@ from vaekit.tasks import (
     Run,
     build_model,
     evaluate_run,
+    evaluation,
+    open_run,
     other_data,
     prepare_data,
     resume_run,
@@ -239,7 +241,9 @@ def test_metrics_are_those_of_the_same_rows_in_memory(finished, table, tmp_path)
     raw = load_data(tmp_path / "new.parquet", label="kind")
     memory = TensorData.of(raw, artifact.codec)
     found = evaluate_run(finished, tmp_path / "new.parquet", samples=20)
-    close(found, evaluate_model(artifact.model, memory, samples=20))
+    own = prepare_data(open_run(finished)[0].data, codec=artifact.codec).part("train")
+    train = sample_of(own, 20_000)
+    close(found, evaluate_model(artifact.model, memory, samples=20, train=train))
 
     prepared = prepare_data(DataSpec(source=str(table), label="kind", stream="on"))
     raw = load_data(table, label="kind")
@@ -253,8 +257,8 @@ def test_metrics_are_those_of_the_same_rows_in_memory(finished, table, tmp_path)
 
 
 def test_of_many_rows_a_sample_is_measured_and_said_so(finished, monkeypatch):
-    monkeypatch.setattr(run_module, "MEASURED_ROWS", 25)
-    monkeypatch.setattr(run_module, "NEIGHBOUR_ROWS", 50)
+    monkeypatch.setattr(evaluation, "MEASURED_ROWS", 25)
+    monkeypatch.setattr(evaluation, "NEIGHBOUR_ROWS", 50)
     found = evaluate_run(finished, samples=5)
     assert found["n"] == 25
     assert "measured on 25 of 40 rows, spread evenly over them" in found["notes"]

@@ -27,7 +27,7 @@ from vaekit.errors import ConfigError, DataError, did_you_mean
 __all__ = ["load"]
 
 Reader = Callable[..., RawData]
-_TABLE = ("label", "columns", "context", "split", "unlabelled")
+_TABLE = ("label", "columns", "context", "split", "numbers", "unlabelled")
 _FILES: dict[str, tuple[Reader, tuple[str, ...]]] = {
     ".npz": (load_npz, ("label",)),
     ".npy": (load_npy, ()),
@@ -50,6 +50,7 @@ def load(
     context: Sequence[str] | None = None,
     split: str | None = None,
     size: int | tuple[int, int] | None = None,
+    numbers: Sequence[str] | None = None,
     unlabelled: bool | None = None,
 ) -> RawData:
     """Raw data from anything that vaekit can read.
@@ -73,6 +74,7 @@ def load(
         context: Tables: continuous columns that the model reads as context.
         split: Tables: the column that says train, validation or test.
         size: Image folders: resize to ``(height, width)``.
+        numbers: Tables: columns that a linear regression reads from codes, and no part of x.
         unlabelled: Tables: whether cells of the label column may be empty.
 
     Raises:
@@ -89,6 +91,7 @@ def load(
         "context": context,
         "split": split,
         "size": size,
+        "numbers": numbers,
         "unlabelled": unlabelled,
     }
     options = {name: value for name, value in given.items() if value is not None}

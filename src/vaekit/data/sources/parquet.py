@@ -177,14 +177,14 @@ def load_parquet(
     columns: Sequence[str] | None = None,
     context: Sequence[str] | None = None,
     split: str | None = None,
+    numbers: Sequence[str] | None = None,
     unlabelled: bool = False,
 ) -> RawData:
     """A Parquet file or a folder of them; of the columns only the chosen ones are read."""
     import pyarrow
 
-    wanted = (
-        None if columns is None else [*columns, *(context or ()), *filter(None, (label, split))]
-    )
+    others = [*(context or ()), *(numbers or ()), *filter(None, (label, split))]
+    wanted = None if columns is None else [*columns, *others]
     footers, chosen = read_footers(path, wanted=wanted)
     rows = sum(sum(footer.groups) for footer in footers)
     require_size((rows, max(len(footers[0].schema.names), 1)), 8, where=path.name)
@@ -205,6 +205,7 @@ def load_parquet(
         columns=columns,
         context=context,
         split=split,
+        numbers=numbers,
         unlabelled=unlabelled,
         name=path.name,
     )

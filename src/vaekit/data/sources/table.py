@@ -13,7 +13,7 @@ from vaekit.data.raw import RawData, clean_labels
 from vaekit.data.unlabelled import without
 from vaekit.errors import ConfigError, DataError, did_you_mean
 
-__all__ = ["classes", "from_frame", "load_csv", "numbers", "require_columns", "require_once"]
+__all__ = ["as_numbers", "classes", "from_frame", "load_csv", "require_columns", "require_once"]
 
 
 def load_csv(
@@ -23,6 +23,7 @@ def load_csv(
     columns: Sequence[str] | None = None,
     context: Sequence[str] | None = None,
     split: str | None = None,
+    numbers: Sequence[str] | None = None,
     unlabelled: bool = False,
 ) -> RawData:
     """A comma- (or, for ``.tsv``, tab-) separated file whose first line names the columns."""
@@ -48,6 +49,7 @@ def load_csv(
         columns=columns,
         context=context,
         split=split,
+        numbers=numbers,
         unlabelled=unlabelled,
         name=path.name,
     )
@@ -60,6 +62,7 @@ def from_frame(
     columns: Sequence[str] | None = None,
     context: Sequence[str] | None = None,
     split: str | None = None,
+    numbers: Sequence[str] | None = None,
     unlabelled: bool = False,
     name: str = "DataFrame",
 ) -> RawData:
@@ -71,6 +74,7 @@ def from_frame(
         columns: Columns of x; by default all that have no other use.
         context: Continuous columns that the model reads as context.
         split: Column that says ``train``, ``validation`` or ``test``.
+        numbers: Columns that a linear regression reads from codes, and no part of x.
         unlabelled: Whether cells of the label column may be empty.
         name: What to call the table in messages.
 
@@ -91,7 +95,7 @@ def from_frame(
         raise DataError(
             f"two columns are named {twice!r}", where=name, remedy="rename one of them"
         )
-    used = [*(context or ()), *filter(None, (label, split))]
+    used = [*(context or ()), *(numbers or ()), *filter(None, (label, split))]
     require_columns([*used, *(columns or ())], list(frame.columns), where=name)
     chosen = [c for c in frame.columns if c not in used] if columns is None else list(columns)
     require_once([*used, *chosen], where=name)
@@ -102,19 +106,22 @@ def from_frame(
             got=f"{len(frame)} rows, columns {chosen}",
             where=name,
         )
-    return RawData(
-        numbers(frame[chosen], where=name),
+    raw = RawData(
+        as_numbers(frame[chosen], where=name),
         None if label is None else classes(frame[label], where=name, unlabelled=unlabelled),
-        context=None if not context else numbers(frame[list(context)], where=name),
+        context=None if not context else as_numbers(frame[list(context)], where=name),
         split=None if split is None else frame[split].astype(str).to_numpy(),
         columns=chosen,
         context_columns=None if not context else tuple(context),
         kind="array",
         name=name,
     )
+    if not numbers:
+        return raw
+    return raw.with_numbers(as_numbers(frame[list(numbers)], where=name), numbers)
 
 
-def numbers(frame: pd.DataFrame, *, where: str) -> np.ndarray:
+def as_numbers(frame: pd.DataFrame, *, where: str) -> np.ndarray:
     """The cells as float64 ``(n, D)``; refuses columns that are not numeric, by name."""
     numeric = pd.api.types.is_numeric_dtype
     complex_ = pd.api.types.is_complex_dtype
@@ -176,7 +183,7 @@ def require_once(used: Sequence[str], *, where: str) -> None:
             raise ConfigError(
                 f"column {name!r} has two uses",
                 where=where,
-                remedy="a column is x, label, context or split, not two of them",
+                remedy="a column is x, label, context, split or one of numbers, not two of them",
             )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from vaekit.data.raw import SPLITS, Kind, clean_labels, clean_split
 from vaekit.data.sources.parquet import Footer, read_footers
-from vaekit.data.sources.table import classes, numbers, require_columns, require_once
+from vaekit.data.sources.table import as_numbers, classes, require_columns, require_once
 from vaekit.data.streams.arrow import Reading, encoded_column, matrix
 from vaekit.data.streams.checksum import checksum
 from vaekit.data.streams.order import Block, Span, plan
@@ -253,6 +253,6 @@ class ParquetRows:
         with self._reading(block) as reading:
             batch, _ = next(reading.batches(block.start, block.stop))
         head = batch.slice(0, 1000).to_pandas()
-        numbers(head[[*self.columns]], where=self.name)
+        as_numbers(head[[*self.columns]], where=self.name)
         if self.context_columns:
-            numbers(head[[*self.context_columns]], where=self.name)
+            as_numbers(head[[*self.context_columns]], where=self.name)
