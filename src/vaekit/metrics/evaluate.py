@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from vaekit.distributions import row_noise
 from vaekit.errors import ConfigError
 from vaekit.metrics.disentanglement import put_disentanglement
 from vaekit.metrics.likelihood import Scores, block_seed, score
+from vaekit.metrics.measures import MEASURES
 from vaekit.metrics.rate_distortion import active_units, posterior_means, rate_by_dimension
 from vaekit.metrics.scored import (
     Batch,
@@ -49,6 +50,7 @@ def evaluate_model(
     batch_size: int = 500,
     train: Batches | None = None,
     instruments: Instruments = BASIC,
+    only: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """All metrics of a model on a data set, ready for JSON.
 
@@ -61,6 +63,8 @@ def evaluate_model(
         batch_size: Rows to take at a time.
         train: Labelled training rows; with them the codes are probed for classes or numbers.
         instruments: The range of x, and by which features samples are compared, if they are.
+        only: Keys to measure; what shares their work may come with them, all else is left None
+            without a note. None measures everything.
 
     Returns:
         The keys :data:`~vaekit.metrics.KEYS`, in nats per row where they are nats, and
@@ -81,10 +85,11 @@ def evaluate_model(
         >>> found["n"], found["samples"], found["knn_accuracy"]
         (20, 10, None)
     """
+    parts = {m.part for m in MEASURES if only is None or m.key in only}
     rows: list[_Rows] = []
     for batch in data.batches(batch_size, train=False):
         first = sum(len(r.means) for r in rows)
-        rows.append(_measure(model, batch, samples, seed, first, instruments.peak))
+        rows.append(_measure(model, batch, samples, seed, first, instruments.peak, parts))
     found = blank_metrics(sum(len(r.means) for r in rows))
     means = torch.cat([r.means for r in rows])
     some = spread_rows(data, len(means), SPREAD_ROWS, batch_size=batch_size)
@@ -94,20 +99,24 @@ def evaluate_model(
     if right and len(rated := torch.cat(right)):
         put_mean(found, "label_accuracy", rated)
     if model.has_density:
-        found["active_units"] = active_units(means)
-        most = min(SPREAD_ROWS, math.isqrt(SURGERY_WORK // max(1, means.shape[1])))
-        put_surgery(found, model, some.at_most(most), seed=seed, batch_size=batch_size)
-    else:
+        if "bounds" in parts:
+            found["active_units"] = active_units(means)
+        if "surgery" in parts:
+            most = min(SPREAD_ROWS, math.isqrt(SURGERY_WORK // max(1, means.shape[1])))
+            put_surgery(found, model, some.at_most(most), seed=seed, batch_size=batch_size)
+    elif "bounds" in parts or "surgery" in parts:
         found["notes"].append(
             "no elbo, log_marginal, rate, distortion or active_units: " + why_no_density(model)
         )
     if any(r.grey for r in rows):
         found["notes"].append(GREY)
-    put_disentanglement(found, means, getattr(data, "factors", None), seed=seed)
-    if train is not None:
+    if "factors" in parts:
+        put_disentanglement(found, means, getattr(data, "factors", None), seed=seed)
+    if train is not None and "probes" in parts:
         _put_probes(found, model, train, rows, batch_size)
-    put_neighbours(found, some.x, means[some.index])
-    if instruments.features is not None:
+    if "neighbours" in parts:
+        put_neighbours(found, some.x, means[some.index])
+    if instruments.features is not None and "samples" in parts:
         some = some.at_most(instruments.generated)
         made = _generated(model, some, draw=instruments.draw, seed=seed, batch_size=batch_size)
         put_samples(found, instruments.features, some.x, made)
@@ -139,16 +148,23 @@ class _Rows:
 
 
 def _measure(
-    model: Scorable, batch: Batch, samples: int, seed: int, first_row: int, peak: float | None
+    model: Scorable,
+    batch: Batch,
+    samples: int,
+    seed: int,
+    first_row: int,
+    peak: float | None,
+    parts: Collection[str],
 ) -> _Rows:
     scores = kl = None
-    if model.has_density:
+    if model.has_density and "bounds" in parts:
         scores = score(model, batch.x, batch.c, samples=samples, seed=seed, first_row=first_row)
         groups = rate_by_dimension(model, batch.x, batch.c, seed=seed)
         kl = torch.cat([group.flatten() for group in groups]) if groups else None
-    errors, notes = _errors(model, batch, peak)
+    errors, notes = _errors(model, batch, peak) if "errors" in parts else ({}, [])
     means = posterior_means(model, batch.x, batch.c).flatten(1)
-    right, grey = _right(model, batch), _is_grey(model, batch.x)
+    right = _right(model, batch) if "classifier" in parts else None
+    grey = "bounds" in parts and _is_grey(model, batch.x)
     return _Rows(means, scores, kl, errors, notes, batch.y, right, grey)
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["KEYS", "MEASURES", "Measure"]
+__all__ = ["KEYS", "MEASURES", "Measure", "Part"]
+
+Part = Literal[
+    "bounds",
+    "surgery",
+    "errors",
+    "probes",
+    "classifier",
+    "neighbours",
+    "factors",
+    "samples",
+]
+"""What is measured at one go: quantities that share their work, and what they need of the data."""
 
 
 class Measure(NamedTuple):
@@ -16,6 +28,7 @@ class Measure(NamedTuple):
         unit: Of its value.
         better: Which way is better, or None where neither is.
         error: Whether the table holds a standard error over rows beside it, ``{key}_error``.
+        part: What it is measured with.
     """
 
     key: str
@@ -23,6 +36,7 @@ class Measure(NamedTuple):
     unit: str = ""
     better: Literal["higher", "lower"] | None = None
     error: bool = False
+    part: Part = "bounds"
 
     @property
     def title(self) -> str:
@@ -39,32 +53,47 @@ MEASURES = (
     Measure("elbo", "ELBO", "nats", "higher", error=True),
     Measure("log_marginal", "log p(x)", "nats", "higher", error=True),
     Measure("rate", "Rate", "nats", error=True),
-    Measure("mutual_information", "Mutual information I(x; z)", "nats", error=True),
-    Measure("marginal_kl", "Marginal KL(q(z)‖p(z))", "nats", "lower", error=True),
+    Measure(
+        "mutual_information", "Mutual information I(x; z)", "nats", error=True, part="surgery"
+    ),
+    Measure("marginal_kl", "Marginal KL(q(z)‖p(z))", "nats", "lower", error=True, part="surgery"),
     Measure("distortion", "Distortion", "nats", "lower", error=True),
     Measure("active_units", "Active units"),
-    Measure("mse", "Mean squared error", "", "lower", error=True),
-    Measure("psnr", "PSNR", "dB", "higher", error=True),
-    Measure("ssim", "SSIM", "", "higher", error=True),
-    Measure("knn_accuracy", "5-NN accuracy of the codes", "", "higher"),
-    Measure("logistic_accuracy", "Logistic accuracy of the codes", "", "higher"),
-    Measure("linear_r2", "Linear R² of the codes", "", "higher"),
-    Measure("label_accuracy", "Accuracy of the model's classifier", "", "higher", error=True),
-    Measure("ari", "ARI of clusters and classes", "", "higher"),
-    Measure("nmi", "NMI of clusters and classes", "", "higher"),
-    Measure("trustworthiness", "Trustworthiness of the codes", "", "higher"),
-    Measure("mig", "Mutual information gap", "", "higher", error=True),
-    Measure("sap", "Separated attribute predictability", "", "higher", error=True),
-    Measure("dci_disentanglement", "DCI disentanglement", "", "higher", error=True),
-    Measure("dci_completeness", "DCI completeness", "", "higher", error=True),
-    Measure("dci_informativeness", "DCI informativeness", "", "higher", error=True),
-    Measure("factor_vae_score", "FactorVAE score", "", "higher", error=True),
-    Measure("frechet", "Fréchet distance of samples", "", "lower", error=True),
-    Measure("kernel_distance", "Kernel distance of samples", "", "lower", error=True),
-    Measure("precision", "Precision of samples", "", "higher", error=True),
-    Measure("recall", "Recall of samples", "", "higher", error=True),
-    Measure("density", "Density of samples", "", "higher", error=True),
-    Measure("coverage", "Coverage of samples", "", "higher", error=True),
+    Measure("mse", "Mean squared error", "", "lower", error=True, part="errors"),
+    Measure("psnr", "PSNR", "dB", "higher", error=True, part="errors"),
+    Measure("ssim", "SSIM", "", "higher", error=True, part="errors"),
+    Measure("knn_accuracy", "5-NN accuracy of the codes", "", "higher", part="probes"),
+    Measure("logistic_accuracy", "Logistic accuracy of the codes", "", "higher", part="probes"),
+    Measure("linear_r2", "Linear R² of the codes", "", "higher", part="probes"),
+    Measure(
+        "label_accuracy",
+        "Accuracy of the model's classifier",
+        "",
+        "higher",
+        error=True,
+        part="classifier",
+    ),
+    Measure("ari", "ARI of clusters and classes", "", "higher", part="probes"),
+    Measure("nmi", "NMI of clusters and classes", "", "higher", part="probes"),
+    Measure("trustworthiness", "Trustworthiness of the codes", "", "higher", part="neighbours"),
+    Measure("mig", "Mutual information gap", "", "higher", error=True, part="factors"),
+    Measure("sap", "Separated attribute predictability", "", "higher", error=True, part="factors"),
+    Measure(
+        "dci_disentanglement", "DCI disentanglement", "", "higher", error=True, part="factors"
+    ),
+    Measure("dci_completeness", "DCI completeness", "", "higher", error=True, part="factors"),
+    Measure(
+        "dci_informativeness", "DCI informativeness", "", "higher", error=True, part="factors"
+    ),
+    Measure("factor_vae_score", "FactorVAE score", "", "higher", error=True, part="factors"),
+    Measure("frechet", "Fréchet distance of samples", "", "lower", error=True, part="samples"),
+    Measure(
+        "kernel_distance", "Kernel distance of samples", "", "lower", error=True, part="samples"
+    ),
+    Measure("precision", "Precision of samples", "", "higher", error=True, part="samples"),
+    Measure("recall", "Recall of samples", "", "higher", error=True, part="samples"),
+    Measure("density", "Density of samples", "", "higher", error=True, part="samples"),
+    Measure("coverage", "Coverage of samples", "", "higher", error=True, part="samples"),
 )
 """All that tables, reports, comparisons and tuning know of the metrics: add a metric here."""
 

@@ -13,6 +13,7 @@ from vaekit.latents import Point
 from vaekit.likelihoods import Bernoulli, Gaussian
 from vaekit.metrics import (
     KEYS,
+    MEASURES,
     Instruments,
     Pixels,
     active_units,
@@ -273,3 +274,27 @@ def test_codes_are_compared_with_known_factors(x):
     assert found["mig"] == mig(means, data.factors)
     assert found["sap"] == sap(means, data.factors)
     assert evaluate_model(model, Data(x), samples=1)["mig"] is None
+
+
+def test_what_alone_is_asked_for_is_as_in_the_whole_table():
+    x = torch.rand(60, 1, 12, 12)
+    data = Data(x, torch.arange(60) % 2)
+    data.factors = (x.flatten(1)[:, :2] > 0.5).long()
+    spec = FlatVAE(latent_dim=2, encoder=MLP(hidden=(8,)))
+    model = spec.build(event_shape=(1, 12, 12))
+    model.classify = lambda x: SimpleNamespace(mean=x.flatten(1)[:, :2])
+    asked = {
+        "samples": 3,
+        "train": data,
+        "instruments": Instruments(peak=1.0, features=Pixels(), generated=40),
+    }
+    whole = evaluate_model(model, data, **asked)
+    absent = {m.key for m in MEASURES if whole[m.key] is None}
+    assert absent == {"linear_r2"}  # of numbers, and these are classes
+    for part in {measure.part for measure in MEASURES}:
+        keys = [measure.key for measure in MEASURES if measure.part == part]
+        found = evaluate_model(model, data, only=keys[:1], **asked)
+        assert {key: found[key] for key in keys} == {key: whole[key] for key in keys}
+        others = [measure.key for measure in MEASURES if measure.part != part]
+        assert {found[key] for key in others} == {None}, part
+        assert list(found) == list(whole)
