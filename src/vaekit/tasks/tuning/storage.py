@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import random
+import time
 import warnings
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from vaekit.errors import ConfigError, MissingExtraError
+from vaekit.tasks.tuning.url import EXAMPLES, read_url, without_password
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import RDBStorage
 
-__all__ = ["require_optuna", "study_in", "without_password"]
+__all__ = ["GRACE", "require_optuna", "study_in"]
 
 HEARTBEAT, GRACE = 15, 60
 """Seconds between signs of life of a trial, and without one until it counts as dead."""
+SETTLING = 5.0
+"""Seconds in which processes that begin together make tables and study for each other."""
 SETTINGS = "vaekit"
+T = TypeVar("T")
 
 
 def require_optuna() -> None:
@@ -30,24 +36,22 @@ def require_optuna() -> None:
         raise MissingExtraError("optuna", "tune", "tuning") from error
 
 
-def without_password(url: str) -> str:
-    """A database URL that can be written down.
-
-    Example:
-        >>> without_password("mysql://me:secret@host/db"), without_password("sqlite:///a.db")
-        ('mysql://me:***@host/db', 'sqlite:///a.db')
-    """
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", url)
-
-
 @contextlib.contextmanager
 def study_in(
-    url: str, name: str, *, direction: Any, seed: int, settings: Mapping[str, Any], warm_up: int
+    url: str,
+    name: str,
+    *,
+    direction: Any,
+    seed: int,
+    settings: Mapping[str, Any],
+    warm_up: int,
+    first: Mapping[str, Any] | None = None,
 ) -> Iterator[Study]:
     """A new study in a database, or the one that was begun there.
 
     A trial whose process was killed gives no sign of life any more; after a minute the next trial
-    of any process puts its values back in the queue. Optuna's own messages are kept quiet.
+    of any process puts its values back in the queue. Of processes that begin a study together one
+    makes it, and the others wait for that. Optuna's own messages are kept quiet.
 
     Args:
         url: Of the database, as SQLAlchemy writes it.
@@ -56,43 +60,32 @@ def study_in(
         seed: With the number of a trial it determines what is sampled.
         settings: What every process must search alike, ready for JSON.
         warm_up: Epochs before a trial is pruned.
+        first: Values of the first trial of a new study; None for those that are sampled.
 
     Raises:
-        ConfigError: If the database cannot be opened, or the study was begun with other settings.
+        ConfigError: If the database cannot be opened, the study was begun with other settings, or
+            by something else than vaekit.
     """
     import optuna
-    from optuna.exceptions import ExperimentalWarning
     from sqlalchemy.exc import SQLAlchemyError
 
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = None
+    parts: dict[str, Any] = {
+        "sampler": _sampler(seed),
+        "pruner": optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=warm_up),
+    }
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats and retries
-            storage = optuna.storages.RDBStorage(
-                url,
-                engine_kwargs={"connect_args": {"timeout": 60}} if _is_sqlite(url) else None,
-                heartbeat_interval=HEARTBEAT,
-                grace_period=GRACE,
-                heartbeat_stale_trial_callback=(
-                    optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=3)
-                ),
-            )
-        study = optuna.create_study(
-            storage=storage,
-            study_name=name,
-            direction=direction,
-            load_if_exists=True,
-            sampler=_sampler(seed),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=warm_up),
-        )
-        _agree(study, settings)
+        storage = database = _together(lambda: _storage(read_url(url)))
+        study, new = _together(lambda: _study(database, name, direction, parts))
+        _begin(study, settings, direction, first, new=new)
         yield study
     except (SQLAlchemyError, ImportError, optuna.exceptions.StorageInternalError) as error:
+        said = without_password(str(error).splitlines()[0])
         raise ConfigError(
-            f"the database of the study cannot be used ({str(error).splitlines()[0]})",
-            expected="a URL such as sqlite:///study.db or postgresql://user@host/database",
+            f"the database of the study cannot be used ({said})",
+            expected=EXAMPLES,
             where=without_password(url),
         ) from error
     finally:
@@ -102,20 +95,102 @@ def study_in(
             storage.engine.dispose()
 
 
-def _is_sqlite(url: str) -> bool:
-    return url.startswith("sqlite")
+def _storage(url: str) -> RDBStorage:
+    """The database, with the tables of Optuna, in which trials give signs of life."""
+    import optuna
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.storages.RDBStorage(
+            url,
+            engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
+            heartbeat_interval=HEARTBEAT,
+            grace_period=GRACE,
+            heartbeat_stale_trial_callback=(
+                optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=3)
+            ),
+        )
 
 
-def _agree(study: Study, settings: Mapping[str, Any]) -> None:
-    """Keep the settings with a new study; refuse an old one that was begun with others."""
-    begun = study.user_attrs.get(SETTINGS)
+def _together(make: Callable[[], T]) -> T:
+    """What ``make`` gives, tried again for some seconds where others make the same now.
+
+    Two processes that find a database empty both make its tables, and the second one fails; once
+    they are there it does not. An error that stays is raised.
+    """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import DBAPIError
+
+    start, wait = time.monotonic(), 0.1
+    while True:
+        try:
+            return make()
+        except (DBAPIError, StorageInternalError):
+            if time.monotonic() - start + wait > SETTLING:
+                raise
+            time.sleep(wait * random.uniform(0.5, 1.0))
+            wait *= 2
+
+
+def _study(
+    storage: RDBStorage, name: str, direction: Any, parts: Mapping[str, Any]
+) -> tuple[Study, bool]:
+    """The study, and whether it was made here: of several processes by one."""
+    import optuna
+
+    try:
+        study = optuna.create_study(storage=storage, study_name=name, direction=direction, **parts)
+    except optuna.exceptions.DuplicatedStudyError:
+        return optuna.load_study(storage=storage, study_name=name, **parts), False
+    return study, True
+
+
+def _begin(
+    study: Study,
+    settings: Mapping[str, Any],
+    direction: str,
+    first: Mapping[str, Any] | None,
+    *,
+    new: bool,
+) -> None:
+    """Keep settings and first values with a new study; refuse one that was begun otherwise.
+
+    One without trials may be another process's, which is just about to add the first; after some
+    seconds it has been abandoned, and is begun here.
+    """
+    start = time.monotonic()
+    while not new and not study.get_trials(deepcopy=False):
+        if time.monotonic() - start > SETTLING:
+            break
+        time.sleep(0.1)
+    trials = study.get_trials(deepcopy=False)
+    begun = study.user_attrs.get(SETTINGS)  # read after the trials, as it is written before them
     if begun is None:
+        _require_unused(study, direction, len(trials))
         study.set_user_attr(SETTINGS, settings)
-        return
+    else:
+        _require_same(study.study_name, begun, settings)
+    if first is not None and not trials:
+        study.enqueue_trial(dict(first), skip_if_exists=True)
+
+
+def _require_unused(study: Study, direction: str, trials: int) -> None:
+    """Refuse a study that somebody else uses, or made for another purpose."""
+    directions = [d.name.lower() for d in study.directions]
+    if trials or directions != [direction]:
+        raise ConfigError(
+            f"the study {study.study_name!r} was not begun by vaekit",
+            expected=f"a new study, or one of vaekit ({direction})",
+            got=f"{trials} trials and no settings of vaekit ({', '.join(directions)})",
+            remedy="begin a study of another name (--study)",
+        )
+
+
+def _require_same(name: str, begun: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     for key, mine in settings.items():
         if begun.get(key) != mine:
             raise ConfigError(
-                f"the study {study.study_name!r} was begun with another {key}",
+                f"the study {name!r} was begun with another {key}",
                 expected=begun.get(key),
                 got=mine,
                 remedy="repeat the first command, or begin a study of another name (--study)",
