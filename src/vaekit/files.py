@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 
 from vaekit.errors import ArtifactError
 
-__all__ = ["read_json", "sweep", "write_atomically", "write_bytes", "write_json"]
+__all__ = ["LEFT_OVER", "read_json", "sweep", "write_atomically", "write_bytes", "write_json"]
 
 MAX_JSON_BYTES = 64 * 2**20
 LEFT_OVER = re.compile(r"\..+\.\d+\.tmp|\.tmp[A-Za-z0-9]{6}")

@@ -55,6 +55,9 @@ def test_the_same_command_goes_on(tuned, answer):
         (["--metric", "rate"], "no metric that can be best"),
         (["--recipe", "autoencoder", "--metric", "elbo"], "no density, so no elbo"),
         (["--storage", "nosuch://me:secret@host/db"], "nosuch://me:***@host/db"),
+        (["--storage", "nosuch://me@host/db?password=secret"], "nosuch://me@host/db?password=***"),
+        (["--metric", "frechet"], "compares samples by features"),
+        (["--metric", "label_accuracy"], ("no classifier of its own", "semi-supervised-vae")),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )
@@ -64,6 +67,19 @@ def test_words_that_make_no_sense(vaekit, words, says, tmp_path):
     for text in [says] if isinstance(says, str) else says:
         assert text in result.stderr
     assert "secret" not in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_password_is_not_written_down(answer, tmp_path, monkeypatch):
+    database = f"sqlite:///file:{tmp_path / 'study.db'}?uri=true&mode=rwc&password=secret"
+    words = ("tune", "digits", *QUICK, "--trials", "1", "--out", str(tmp_path / "search"))
+    words = (*words, "--storage", database, "--study", "one")
+    monkeypatch.setattr(sys, "argv", ["vaekit", *words])
+    answer(*words)
+    assert "password=***" in open_run(tmp_path / "search" / "best")[1]
+    for path in (tmp_path / "search").rglob("*.*"):
+        assert not path.is_file() or b"secret" not in path.read_bytes(), path
+    assert "password=***" in (tmp_path / "search" / "report.html").read_text()
 
 
 def test_without_optuna(vaekit, monkeypatch, tmp_path):

@@ -80,8 +80,9 @@ def tune(  # noqa: PLR0913  one parameter per option
     on_interrupt = "interrupted; the same command with the same --out goes on"
     with handled(as_json=as_json, interrupted=on_interrupt):
         from vaekit.report import report_search
-        from vaekit.tasks.tuning import Tuning, keep_best, tune_run
-        from vaekit.tasks.tuning.storage import require_optuna, without_password
+        from vaekit.tasks.tuning import Tuning, alone_in, keep_best, tune_run
+        from vaekit.tasks.tuning.storage import require_optuna
+        from vaekit.tasks.tuning.url import without_password
         from vaekit.training import Display
 
         require_optuna()
@@ -92,18 +93,20 @@ def tune(  # noqa: PLR0913  one parameter per option
         folder = out or new_folder(data, f"{recipe}-tuned")
         say(f"search folder {folder}\n" + "\n".join(f"  {k} {a}" for k, a in axes.items()))
         tuning = Tuning(trials=trials, metric=metric, prune=prune, storage=storage, study=study)
-        tuned = tune_run(run, axes, folder, prepared=prepared, tuning=tuning, notify=_tell)
-        say(f"training the best once more: {_params(tuned.best)}")
-        command = shlex.join(["vaekit", *map(without_password, sys.argv[1:])])
-        keep_best(
-            tuned, folder / "best", prepared=prepared, callbacks=[Display()], command=command
+        tuned = tune_run(
+            run, axes, folder, prepared=prepared, tuning=tuning, notify=_tell, say=say
         )
-        metrics = finish_run(folder / "best", prepared, samples)
-        again = shlex.join(["vaekit", "evaluate", str(folder / "best")])
+        best = folder / "best"
+        command = shlex.join(["vaekit", *map(without_password, sys.argv[1:])])
+        again = shlex.join(["vaekit", "evaluate", str(best)])
         title = f"{data.rsplit('/', 1)[-1]}: {recipe}, tuned"
-        report = report_search(tuned, folder, title=title, commands=[command, again])
-        best = "\n".join([_params(tuned.best), summary({**metrics, "report": str(report)})])
-        emit({**tuned.to_json(), "report": str(report), "run": metrics}, best, as_json=as_json)
+        with alone_in(best, say=say):
+            say(f"training the best once more: {_params(tuned.best)}")
+            keep_best(tuned, best, prepared=prepared, callbacks=[Display()], command=command)
+            metrics = finish_run(best, prepared, samples)
+            report = report_search(tuned, folder, title=title, commands=[command, again])
+        text = "\n".join([_params(tuned.best), summary({**metrics, "report": str(report)})])
+        emit({**tuned.to_json(), "report": str(report), "run": metrics}, text, as_json=as_json)
 
 
 def _space(run: Run, prepared: Any, words: list[str], settings: list[str]) -> dict[str, Axis]:

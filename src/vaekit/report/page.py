@@ -32,6 +32,7 @@ def build_report(  # noqa: PLR0913
     commands: Sequence[str] = (),
     tables: Iterable[Table] = (),
     notes: Sequence[str] = (),
+    comparison: bool = True,
 ) -> Path:
     """Write a report that opens anywhere: images inside, no scripts, no requests.
 
@@ -50,6 +51,7 @@ def build_report(  # noqa: PLR0913
         commands: How to make this run again, or use it.
         tables: More tables.
         notes: Remarks about the numbers.
+        comparison: Whether there is that table; one metric says no more in it than on its card.
 
     Returns:
         The path written.
@@ -73,7 +75,7 @@ def build_report(  # noqa: PLR0913
             _warnings(warnings),
             _cards(rows[:MAX_CARDS]),
             _section("Pictures", [gallery(shown)]),
-            _section("Comparison", [metrics_table(rows)] if rows else []),
+            _section("Comparison", [metrics_table(rows)] if rows and comparison else []),
             join(_section(t.title, [table(t)]) for t in tables),
             _section("Remarks", [_items(notes)]),
             _section("Commands", [_commands(commands)]),

@@ -45,7 +45,9 @@ def report_search(tuned: Tuned, folder: Path, *, title: str, commands: Sequence[
         metrics=[_headline(tuned)],
         figures=exhibits,
         tables=[_best(tuned), _trials(tuned)],
+        notes=tuned.notes,
         commands=commands,
+        comparison=False,
     )
 
 

@@ -1,5 +1,6 @@
 """The page of a search."""
 
+import dataclasses
 import json
 
 import pytest
@@ -40,9 +41,17 @@ def test_page(tmp_path, importances):
     assert "first trial −3" in text
     assert '<td class="best num">−1.25</td>' in text
     assert "0.001..1:log" in text
+    assert "Comparison" not in text  # of one metric, which is on the card
+    assert "Remarks" not in text
     assert text.count("data:image/png;base64,") == (3 if importances else 2)
     names = {path.stem for path in (tmp_path / "figures").iterdir()}
     assert names == {"history", "slices", *(["importances"] if importances else [])}
+
+
+def test_what_must_be_known_is_among_the_remarks(tmp_path):
+    found = dataclasses.replace(tuned(), notes=("no trial is pruned: as it is",))
+    text = report_search(found, tmp_path, title="t").read_text()
+    assert "<h2>Remarks</h2><ul><li>no trial is pruned: as it is</li></ul>" in text
 
 
 def test_trials_are_ranked(tmp_path):

@@ -9,23 +9,19 @@ from typing import TYPE_CHECKING, Any
 from vaekit.errors import NumericalError
 from vaekit.metrics import Measure
 from vaekit.tasks.run import Run
+from vaekit.tasks.tuning.metric import WATCHED
 from vaekit.tasks.tuning.space import Axis, apply
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["OUTCOME", "WATCHED", "TrialRow", "Tuned", "found_in", "row_of"]
+__all__ = ["OUTCOME", "SURPLUS", "TrialRow", "Tuned", "found_in", "is_surplus", "row_of"]
 
-WATCHED = {
-    "elbo": "valid_elbo",
-    "log_marginal": "valid_elbo",
-    "distortion": "valid_distortion",
-    "mse": "valid_distortion",
-}
-"""What the history says after each epoch that goes with a metric; others cannot be pruned by."""
 OUTCOME = "outcome"
 """Attribute of a trial that could not be trained: what happened, and why."""
+SURPLUS = "surplus"
+"""Outcome of a trial that another process made needless before it began; no row shows it."""
 FEW = 5
 """Complete trials below which nothing is said about importance."""
 
@@ -64,6 +60,7 @@ class Tuned:
             with few complete trials.
         best: The best trial.
         run: The run that it stands for.
+        notes: Sentences about the search that its reader must know.
     """
 
     metric: Measure
@@ -72,6 +69,7 @@ class Tuned:
     importances: Mapping[str, float]
     best: TrialRow
     run: Run
+    notes: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """All of it but the run, ready for JSON."""
@@ -81,6 +79,7 @@ class Tuned:
             "best": dataclasses.asdict(self.best),
             "importances": dict(self.importances),
             "trials": [dataclasses.asdict(row) for row in self.rows],
+            "notes": list(self.notes),
         }
 
 
@@ -98,7 +97,19 @@ def row_of(trial: FrozenTrial, metric: Measure) -> TrialRow:
     )
 
 
-def found_in(study: Study, run: Run, space: Mapping[str, Axis], metric: Measure) -> Tuned:
+def is_surplus(trial: FrozenTrial) -> bool:
+    """Whether another process made a trial needless before it began."""
+    return bool(trial.user_attrs.get(OUTCOME, [""])[0] == SURPLUS)
+
+
+def found_in(
+    study: Study,
+    run: Run,
+    space: Mapping[str, Axis],
+    metric: Measure,
+    *,
+    notes: Sequence[str] = (),
+) -> Tuned:
     """All that a study holds.
 
     Raises:
@@ -107,7 +118,8 @@ def found_in(study: Study, run: Run, space: Mapping[str, Axis], metric: Measure)
     from optuna.importance import get_param_importances
     from optuna.trial import TrialState
 
-    trials = [trial for trial in study.trials if trial.state is not TrialState.WAITING]
+    begun = [trial for trial in study.trials if trial.state is not TrialState.WAITING]
+    trials = [trial for trial in begun if not is_surplus(trial)]
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     if not complete:
         raise NumericalError(
@@ -123,4 +135,5 @@ def found_in(study: Study, run: Run, space: Mapping[str, Axis], metric: Measure)
         importances=get_param_importances(study) if enough else {},
         best=row_of(study.best_trial, metric),
         run=run.replace(composition=apply(run.composition, space, study.best_params)),
+        notes=tuple(notes),
     )

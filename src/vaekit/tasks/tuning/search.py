@@ -1,31 +1,27 @@
-"""One study: trials that train, prune and measure, and the best of them as a run."""
+"""One search: its settings, its folder and study, and what it finds."""
 
 from __future__ import annotations
 
-import math
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from vaekit.artifacts import Artifact
-from vaekit.errors import ConfigError, NumericalError
-from vaekit.files import write_json
-from vaekit.metrics import MEASURES, Measure, evaluate_model
-from vaekit.spec import Spec, Within, to_json
-from vaekit.tasks.instruments import instruments_for
-from vaekit.tasks.run import RUN, Run, build_model, open_run, resume_run, start_run
-from vaekit.tasks.source import Prepared, sample_of
-from vaekit.tasks.tuning.results import OUTCOME, WATCHED, TrialRow, Tuned, found_in, row_of
-from vaekit.tasks.tuning.space import Axis, apply, own_values
+from vaekit.errors import ConfigError, VaekitError
+from vaekit.files import LEFT_OVER, write_json
+from vaekit.spec import Spec, Within
+from vaekit.tasks.run import Run
+from vaekit.tasks.source import Prepared
+from vaekit.tasks.tuning.results import TrialRow, Tuned, found_in, row_of
+from vaekit.tasks.tuning.space import Axis, own_values
 from vaekit.tasks.tuning.storage import require_optuna, study_in
-from vaekit.training import Callback, Trainer
+from vaekit.tasks.tuning.trials import Trials
+from vaekit.tasks.tuning.turns import run_trials
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
-__all__ = ["Tuning", "keep_best", "tune_run"]
+__all__ = ["Tuning", "tune_run"]
 
 STUDY = "tuning.json"
 
@@ -59,12 +55,15 @@ def tune_run(
     prepared: Prepared,
     tuning: Tuning | None = None,
     notify: Callable[[TrialRow], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Tuned:
     """Search a space around a run, and go on with a search that was begun.
 
     Each trial trains the run with other values and the same seed, and is measured on the
     validation rows; test rows are never seen. The first one has the run's own values, where they
-    lie in the space. β is 1 in the measured bound, whatever the trial trains with.
+    lie in the space. β is 1 in the measured bound, whatever the trial trains with. Trials are not
+    pruned where the space changes the unit of what their epochs report. With other processes in
+    the same study it ends when all trials have, theirs included.
 
     Args:
         run: What the trials vary.
@@ -73,11 +72,13 @@ def tune_run(
         prepared: The run's data.
         tuning: How to search.
         notify: Called with each trial that ends here.
+        say: Called with sentences about the search that people should read.
 
     Raises:
         MissingExtraError: If Optuna is not installed.
-        ConfigError: If the metric has no better direction or the model has none of it, the folder
-            holds something else, or the study was begun with other settings.
+        ConfigError: If the metric has no better direction or the model, the data or a search has
+            none of it, the folder holds something else, or the study was begun with other
+            settings or by something else. A new folder is then left as it was.
         DataError: If there are no validation rows.
         NumericalError: If no trial came to its end.
 
@@ -87,178 +88,69 @@ def tune_run(
         NeurIPS, for the sampler.
     """
     require_optuna()
-    from optuna.study import MaxTrialsCallback
-    from optuna.trial import TrialState
+    tuning, say = tuning or Tuning(), say or _silent
+    trials = Trials(
+        *(run, space, prepared),
+        metric=tuning.metric,
+        samples=tuning.samples,
+        prune=tuning.prune,
+    )
+    settings, composition = trials.settings(), run.composition
 
-    tuning = tuning or Tuning()
-    trial_of = _Trials(run, space, prepared, tuning)
-    settings = trial_of.settings()
-    _claim(folder, settings)
-    states = (TrialState.COMPLETE, TrialState.PRUNED)
-    composition = run.composition
-
-    def tell(study: Study, trial: FrozenTrial) -> None:
+    def tell(trial: FrozenTrial) -> None:
         if notify is not None:
-            notify(row_of(trial, trial_of.metric))
+            notify(row_of(trial, trials.metric))
 
-    with study_in(
-        tuning.storage or f"sqlite:///{(folder / 'study.db').resolve()}",
-        tuning.study or folder.resolve().name,
-        direction="maximize" if trial_of.metric.better == "higher" else "minimize",
-        seed=composition.training.seed,
-        settings=settings,
-        warm_up=max(2, composition.training.epochs // 4),
-    ) as study:
-        write_json(folder / STUDY, settings)
-        own = own_values(composition, space)
-        if own is not None and not study.trials:
-            study.enqueue_trial(own)
-        if len(study.get_trials(deepcopy=False, states=states)) < tuning.trials:
-            study.optimize(trial_of, callbacks=[tell, MaxTrialsCallback(tuning.trials, states)])
-        return found_in(study, run, space, trial_of.metric)
-
-
-class _Trials:
-    """What Optuna calls for each trial."""
-
-    def __init__(
-        self, run: Run, space: Mapping[str, Axis], prepared: Prepared, tuning: Tuning
-    ) -> None:
-        if not space:
-            raise ConfigError("nothing to search", remedy="name a range, e.g. latent_dim=2..16")
-        self.run, self.space, self.prepared, self.tuning = run, space, prepared, tuning
-        self.held_out = sample_of(prepared.part("validation"))
-        density = build_model(run.composition, prepared).has_density
-        self.metric = _measure(tuning.metric or ("elbo" if density else "mse"))
-        if self.metric.unit == "nats":
-            _require_nats(density, self.metric, space)
-
-    def settings(self) -> dict[str, Any]:
-        """What determines the search, wherever the data lies and however many trials it has."""
-        data = to_json(self.run.data)
-        return {
-            "data": {key: value for key, value in data.items() if key != "source"},
-            "data_sha256": self.prepared.raw.fingerprint,
-            "composition": to_json(self.run.composition),
-            "space": {key: str(axis) for key, axis in self.space.items()},
-            "metric": self.metric.key,
-            "samples": self.tuning.samples,
-        }
-
-    def __call__(self, trial: Trial) -> float:
-        """Train with the trial's values; the metric on the validation rows."""
-        from optuna import TrialPruned
-
-        for key, axis in self.space.items():
-            axis.suggest(trial, key)
-        composition = apply(self.run.composition, self.space, trial.params)
-        try:
-            model = build_model(composition, self.prepared)
-        except ConfigError as error:
-            trial.set_user_attr(OUTCOME, ["refused", str(error)])
-            raise TrialPruned from error
-        watch = _Watch(trial, WATCHED.get(self.metric.key), prune=self.tuning.prune)
-        trainer = Trainer(
-            model,
-            self.prepared.parts,
-            composition.training,
-            objective=composition.objective,
-            callbacks=[watch],
-        )
-        try:
-            trainer.fit()
-            return self._measured(model)
-        except NumericalError as error:
-            trial.set_user_attr(OUTCOME, ["diverged", str(error)])
-            raise TrialPruned from error
-        finally:
-            trial.set_user_attr("epochs", watch.epochs)
-
-    def _measured(self, model: Any) -> float:
-        probing = self.metric.key not in WATCHED  # perhaps of codes, which needs training rows
-        table = evaluate_model(
-            model,
-            self.held_out,
-            samples=self.tuning.samples,
-            train=sample_of(self.prepared.part("train")) if probing else None,
-            instruments=instruments_for(self.prepared.codec),
-        )
-        value = table[self.metric.key]
-        if value is None:
-            raise ConfigError(f"no {self.metric.key} to tune by: {'; '.join(table['notes'])}")
-        if not math.isfinite(value):
-            raise NumericalError(f"{self.metric.key} is no finite number", got=value)
-        return float(value)
+    with contextlib.ExitStack() as stack:
+        with _claimed(folder, settings):
+            study = stack.enter_context(
+                study_in(
+                    tuning.storage or f"sqlite:///{(folder / 'study.db').resolve()}",
+                    tuning.study or folder.resolve().name,
+                    direction="maximize" if trials.metric.better == "higher" else "minimize",
+                    seed=composition.training.seed,
+                    settings=settings,
+                    warm_up=max(2, composition.training.epochs // 4),
+                    first=own_values(composition, space),
+                )
+            )
+        for note in trials.notes:
+            say(note)
+        run_trials(study, trials, tuning.trials, tell=tell, say=say)
+        return found_in(study, run, space, trials.metric, notes=trials.notes)
 
 
-def _measure(key: str) -> Measure:
-    known = {m.key: m for m in MEASURES if m.better is not None}
-    if key not in known:
-        raise ConfigError(
-            "no metric that can be best", expected=" or ".join(known), got=key, where="--metric"
-        )
-    return known[key]
+def _silent(_: str) -> None:
+    """Nobody reads."""
 
 
-def _require_nats(density: bool, metric: Measure, space: Mapping[str, Axis]) -> None:
-    if not density:
-        raise ConfigError(
-            f"this model has no density, so no {metric.key}",
-            remedy="tune by another: --metric mse",
-        )
-    if "model.likelihood" in space:
-        raise ConfigError(
-            "nats of different likelihoods cannot be compared",
-            where="--space model.likelihood",
-            remedy="tune by another metric: --metric mse",
-        )
+@contextlib.contextmanager
+def _claimed(folder: Path, settings: Mapping[str, Any]) -> Iterator[None]:
+    """Make the folder that of the search; not where the block fails.
 
-
-class _Watch(Callback):
-    """Reports the held-out value of each epoch, and ends a trial that the pruner gives up."""
-
-    def __init__(self, trial: Trial, key: str | None, *, prune: bool) -> None:
-        self.trial, self.key, self.prune = trial, key, prune
-        self.epochs = 0
-
-    def on_epoch(self, record: Mapping[str, Any]) -> None:
-        """Count, report, prune."""
-        from optuna import TrialPruned
-
-        self.epochs = record["epoch"]
-        value = record.get(self.key) if self.key else None
-        if value is None:
-            return
-        self.trial.report(value, step=record["epoch"])
-        if self.prune and not record["last"] and self.trial.should_prune():
-            raise TrialPruned
-
-
-def _claim(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Make the folder that of the search, unless it holds something else."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / STUDY).is_file():
+    Raises:
+        ConfigError: If the folder holds something else.
+    """
+    there, begun = folder.exists(), (folder / STUDY).is_file()
+    if there and not begun and not _is_free(folder):
         raise ConfigError(
             "this folder holds something else than a search", where=str(folder), remedy="--out NEW"
         )
-    if not (folder / STUDY).is_file():
+    if not begun:
         write_json(folder / STUDY, settings)
+    try:
+        yield
+    except VaekitError:
+        if not begun:
+            (folder / STUDY).unlink(missing_ok=True)
+        if not there:
+            with contextlib.suppress(OSError):  # not empty
+                folder.rmdir()
+        raise
+    write_json(folder / STUDY, settings)
 
 
-def keep_best(
-    tuned: Tuned,
-    folder: Path,
-    *,
-    prepared: Prepared,
-    callbacks: Sequence[Callback] = (),
-    command: str = "",
-) -> Artifact:
-    """Train the best trial once more, as a run of its own that all commands can use.
-
-    A folder that holds the run of an earlier best is replaced; the same run is finished, if that
-    is still to be done.
-    """
-    if (folder / RUN).is_file():
-        if open_run(folder)[0] == tuned.run:
-            return resume_run(folder, prepared=prepared, callbacks=callbacks)
-        shutil.rmtree(folder)
-    return start_run(tuned.run, folder, prepared=prepared, callbacks=callbacks, command=command)
+def _is_free(folder: Path) -> bool:
+    """Whether a folder is empty, or another process has just made it that of its search."""
+    others = [path for path in folder.iterdir() if not LEFT_OVER.fullmatch(path.name)]
+    return not others or (folder / STUDY).is_file()
