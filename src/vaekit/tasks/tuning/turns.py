@@ -68,7 +68,8 @@ def run_trials(
             study.optimize(turn, n_trials=1, callbacks=[told], catch=(_SurplusError,))
             continue
         if not waiting:
-            say(f"waiting for {running} trials of other processes")
+            trials = "1 trial" if running == 1 else f"{running} trials"
+            say(f"waiting for {trials} of other processes")
             waiting = True
         time.sleep(POLL)
 

@@ -94,7 +94,7 @@ def test_running_trials_of_others_count_and_are_waited_for(tmp_path, monkeypatch
     found = tune_run(
         run, SPACE, tmp_path / "search", prepared=prepared, tuning=tuning, say=said.append
     )
-    assert said == ["waiting for 1 trials of other processes"]
+    assert said == ["waiting for 1 trial of other processes"]
     assert [row.state for row in found.rows] == ["complete", "complete"]
     assert found.best.value == 1e6
 
