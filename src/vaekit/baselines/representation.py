@@ -13,8 +13,8 @@ from vaekit.baselines.flat import Floats, as_rows
 from vaekit.metrics import (
     BASIC,
     Instruments,
-    active_units,
     blank_metrics,
+    put_active_units,
     put_disentanglement,
     put_mean,
     put_neighbours,
@@ -115,7 +115,7 @@ def summarise(
         found["notes"].append(f"no likelihoods: {representation.name} is not a density")
     else:
         put_mean(found, "log_marginal", _tensor(log_prob))
-        found["active_units"] = active_units(_tensor(codes))
+        put_active_units(found, _tensor(codes))
         found["notes"].append("log_marginal is exact")
     put_disentanglement(found, codes, test_factors, seed=seed)
     if train_labels is not None and test_labels is not None:

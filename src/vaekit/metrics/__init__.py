@@ -23,6 +23,7 @@ from vaekit.metrics.likelihood import (
 )
 from vaekit.metrics.manifolds import Manifolds, compare_manifolds
 from vaekit.metrics.measures import KEYS, MEASURES, Measure
+from vaekit.metrics.probe_table import put_neighbours, put_probes
 from vaekit.metrics.probes import (
     Clusters,
     cluster_agreement,
@@ -47,9 +48,8 @@ from vaekit.metrics.table import (
     BASIC,
     Instruments,
     blank_metrics,
+    put_active_units,
     put_mean,
-    put_neighbours,
-    put_probes,
     put_reconstruction,
     put_samples,
     row_errors,
@@ -98,6 +98,7 @@ __all__ = [
     "mse",
     "posterior_means",
     "psnr",
+    "put_active_units",
     "put_disentanglement",
     "put_mean",
     "put_neighbours",

@@ -30,6 +30,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from vaekit.errors import ConfigError, DataError
+from vaekit.metrics.bootstrap import bootstrap_error
 
 __all__ = ["DCI", "dci", "factor_vae_score", "mig", "put_disentanglement", "sap"]
 
@@ -228,8 +229,10 @@ def put_disentanglement(
 ) -> None:
     """Put all scores in a table of metrics; nothing where the factors are not known.
 
-    At most 2,000 rows are looked at. Standard errors are those of 10 bootstraps over rows for
-    ``mig`` and ``sap``, and of the mean of 3 seeds for the scores that draw.
+    At most 2,000 rows are looked at. The errors of ``mig`` and ``sap`` are those of 10 bootstraps
+    over these rows. Those of the scores that draw (``dci_*``, ``factor_vae_score``) are standard
+    errors of the mean of 3 seeds on the same rows: what halves, forests and votes make of it, and
+    not what other rows would.
 
     Args:
         found: The table.
@@ -264,9 +267,9 @@ def put_disentanglement(
 def _bootstrap(
     measure: Callable[[Floats, Ints], float], z: Floats, v: Ints, rng: np.random.Generator
 ) -> float:
-    """The standard deviation of a score over resampled rows."""
-    draws = (rng.integers(len(z), size=len(z)) for _ in range(BOOTSTRAPS))
-    return float(np.std([measure(z[rows], v[rows]) for rows in draws], ddof=1))
+    """The error of a score over rows."""
+    error = bootstrap_error(lambda i: measure(z[i], v[i]), len(z), draws=BOOTSTRAPS, rng=rng)
+    return float(error)
 
 
 def _paired(codes: ArrayLike, factors: ArrayLike) -> tuple[Floats, Ints]:

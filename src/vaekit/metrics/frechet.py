@@ -45,8 +45,12 @@ def frechet_normals(mean: Tensor, cov: Tensor, other_mean: Tensor, other_cov: Te
 def frechet_distance(x: Tensor, y: Tensor) -> Tensor:
     """The Fréchet distance between two samples of features, a float64 scalar; lower is better.
 
-    It is biased upwards by about the inverse of the sample size: compare only distances of equally
-    many rows. The published "FID" is this distance over features of an Inception network.
+    It is biased upwards by about the inverse of the sample size, and by more features more: of 64
+    independent ones, two samples of 400 rows of one distribution are at 5.5, of 40 rows at 53.
+    Compare only distances of equally many rows, well above F. The error of the jackknife, which a
+    table gives beside it, does not hold this bias; it is conservative, by about a third, where
+    both distributions are the same. The published "FID" is this distance over features of an
+    Inception network.
 
     Args:
         x: Features of data, shape (n, F).

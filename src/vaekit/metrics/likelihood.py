@@ -38,6 +38,8 @@ __all__ = [
     "elbo",
     "log_marginal",
     "mean_and_error",
+    "row_slices",
+    "rows_at_once",
     "score",
 ]
 
@@ -120,7 +122,7 @@ def score(
     block = _block_size(x)
     parts = []
     with evaluating(model):
-        for rows in _row_slices(x, chunk or _chunk_size(x, min(block, samples))):
+        for rows in row_slices(x, chunk or rows_at_once(x, min(block, samples))):
             rows_c = None if c is None else like_model(model, c[rows])
             evidence = _drawer(model, like_model(model, x[rows]), rows_c)
             some = len(x[rows])
@@ -253,12 +255,13 @@ def _block_size(x: Tensor) -> int:
     return min(MAX_BLOCK, max(1, MAX_ELEMENTS // math.prod(x.shape[1:])))
 
 
-def _chunk_size(x: Tensor, samples: int) -> int:
-    """Fewer rows at a time for larger observations and more samples."""
+def rows_at_once(x: Tensor, samples: int) -> int:
+    """Rows to take at a time: fewer for larger observations and more samples."""
     return min(MAX_ROWS, max(1, MAX_ELEMENTS // (samples * math.prod(x.shape[1:]))))
 
 
-def _row_slices(x: Tensor, size: int) -> Iterator[slice]:
+def row_slices(x: Tensor, size: int) -> Iterator[slice]:
+    """The rows of x, ``size`` at a time."""
     for start in range(0, len(x), size):
         yield slice(start, start + size)
 

@@ -27,7 +27,9 @@ class Measure(NamedTuple):
         name: What people read.
         unit: Of its value.
         better: Which way is better, or None where neither is.
-        error: Whether the table holds a standard error over rows beside it, ``{key}_error``.
+        error: Whether the table holds a standard error beside it, ``{key}_error``: of other
+            measured rows, the model being what it is; of the FactorVAE score and those of DCI,
+            of other seeds on the same rows.
         part: What it is measured with.
     """
 
@@ -62,9 +64,16 @@ MEASURES = (
     Measure("mse", "Mean squared error", "", "lower", error=True, part="errors"),
     Measure("psnr", "PSNR", "dB", "higher", error=True, part="errors"),
     Measure("ssim", "SSIM", "", "higher", error=True, part="errors"),
-    Measure("knn_accuracy", "5-NN accuracy of the codes", "", "higher", part="probes"),
-    Measure("logistic_accuracy", "Logistic accuracy of the codes", "", "higher", part="probes"),
-    Measure("linear_r2", "Linear R² of the codes", "", "higher", part="probes"),
+    Measure("knn_accuracy", "5-NN accuracy of the codes", "", "higher", error=True, part="probes"),
+    Measure(
+        "logistic_accuracy",
+        "Logistic accuracy of the codes",
+        "",
+        "higher",
+        error=True,
+        part="probes",
+    ),
+    Measure("linear_r2", "Linear R² of the codes", "", "higher", error=True, part="probes"),
     Measure(
         "label_accuracy",
         "Accuracy of the model's classifier",
@@ -73,9 +82,16 @@ MEASURES = (
         error=True,
         part="classifier",
     ),
-    Measure("ari", "ARI of clusters and classes", "", "higher", part="probes"),
-    Measure("nmi", "NMI of clusters and classes", "", "higher", part="probes"),
-    Measure("trustworthiness", "Trustworthiness of the codes", "", "higher", part="neighbours"),
+    Measure("ari", "ARI of clusters and classes", "", "higher", error=True, part="probes"),
+    Measure("nmi", "NMI of clusters and classes", "", "higher", error=True, part="probes"),
+    Measure(
+        "trustworthiness",
+        "Trustworthiness of the codes",
+        "",
+        "higher",
+        error=True,
+        part="neighbours",
+    ),
     Measure("mig", "Mutual information gap", "", "higher", error=True, part="factors"),
     Measure("sap", "Separated attribute predictability", "", "higher", error=True, part="factors"),
     Measure(

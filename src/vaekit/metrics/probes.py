@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any, NamedTuple
 
@@ -49,18 +50,31 @@ def knn_accuracy(
 
     Raises:
         ConfigError: If k is not between 1 and the number of training codes.
-        DataError: If codes and labels do not pair up.
+        DataError: If there are no codes, they are not finite or do not pair up with the labels, or
+            all training labels are the same.
 
     Example:
         >>> knn_accuracy([[0.0], [1.0]], [0, 1], [[0.1], [0.2], [0.9]], [0, 1, 1], k=1)
         0.6667
     """
+    return float(np.mean(knn_hits(train_codes, train_labels, codes, labels, k)))
+
+
+def knn_hits(
+    train_codes: ArrayLike,
+    train_labels: ArrayLike,
+    codes: ArrayLike,
+    labels: ArrayLike,
+    k: int = 5,
+) -> NDArray[np.bool_]:
+    """Which rows :func:`knn_accuracy` counts, shape (n,)."""
     train, test = np.asarray(train_codes), np.asarray(codes)
     _need_pairs(train_labels=(train, train_labels), labels=(test, labels))
     if not 1 <= k <= len(train):
         raise ConfigError("not enough neighbours", expected=f"between 1 and {len(train)}", got=k)
+    _need_classes(train_labels, where="train_labels")
     votes = KNeighborsClassifier(n_neighbors=k).fit(train, np.asarray(train_labels))
-    return float(votes.score(test, np.asarray(labels)))
+    return np.asarray(votes.predict(test) == np.asarray(labels))
 
 
 def logistic_accuracy(
@@ -75,22 +89,27 @@ def logistic_accuracy(
         labels: Their classes, shape (n,).
 
     Raises:
-        DataError: If codes and labels do not pair up, or all training labels are the same.
+        DataError: If there are no codes, they are not finite or do not pair up with the labels, or
+            all training labels are the same.
 
     Example:
         >>> logistic_accuracy([[0.0], [1.0]], ["a", "b"], [[-3.0], [0.9]], ["a", "b"])
         1.0
     """
+    return float(np.mean(logistic_hits(train_codes, train_labels, codes, labels)))
+
+
+def logistic_hits(
+    train_codes: ArrayLike, train_labels: ArrayLike, codes: ArrayLike, labels: ArrayLike
+) -> NDArray[np.bool_]:
+    """Which rows :func:`logistic_accuracy` counts, shape (n,)."""
     train, test = np.asarray(train_codes), np.asarray(codes)
     _need_pairs(train_labels=(train, train_labels), labels=(test, labels))
-    if len(np.unique(train_labels)) < 2:
-        raise DataError(
-            "nothing to tell apart", expected="at least 2 classes", got=1, where="train_labels"
-        )
+    _need_classes(train_labels, where="train_labels")
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_STEPS))
     with _as_far_as_it_goes():
         probe.fit(train, np.asarray(train_labels))
-    return float(probe.score(test, np.asarray(labels)))
+    return np.asarray(probe.predict(test) == np.asarray(labels))
 
 
 def linear_r2(
@@ -108,18 +127,41 @@ def linear_r2(
         1 for a perfect prediction, 0 for one as good as the mean, below for worse ones.
 
     Raises:
-        DataError: If codes and targets do not pair up, or there are fewer than two rows.
+        DataError: If codes or targets are not finite or do not pair up, there are fewer than two
+            rows, or their targets do not vary.
 
     Example:
         >>> linear_r2([[0.0], [1.0]], [1.0, 3.0], [[2.0], [3.0]], [5.0, 7.0])
         1.0
     """
-    train, test = np.asarray(train_codes), np.asarray(codes)
-    _need_pairs(train_targets=(train, train_targets), targets=(test, targets))
+    wanted = np.asarray(targets)
+    return explained(wanted, linear_predictions(train_codes, train_targets, codes, wanted))
+
+
+def linear_predictions(
+    train_codes: ArrayLike, train_targets: ArrayLike, codes: ArrayLike, targets: ArrayLike
+) -> NDArray[np.float64]:
+    """What :func:`linear_r2` compares the targets with, shape (n,)."""
+    train, test, wanted = np.asarray(train_codes), np.asarray(codes), np.asarray(targets)
+    _need_pairs(train_targets=(train, train_targets), targets=(test, wanted))
     if len(test) < 2:
         raise DataError("no variance to explain", expected="at least 2 rows", got=len(test))
+    if not np.ptp(wanted):
+        raise DataError(
+            "no variance to explain",
+            expected="numbers that vary",
+            got=f"{len(wanted)} times {wanted[0]:g}",
+            where="targets",
+        )
     fit = LinearRegression().fit(train, np.asarray(train_targets))
-    return float(fit.score(test, np.asarray(targets)))
+    return np.asarray(fit.predict(test), np.float64)
+
+
+def explained(targets: NDArray[Any], predictions: NDArray[np.float64]) -> float:
+    """R² of predictions: one minus the share of the variance that is left; NaN without any."""
+    variance = np.square(targets - np.mean(targets)).sum()
+    left = np.square(targets - predictions).sum()
+    return float(1 - left / variance) if variance > 0 else math.nan
 
 
 class Clusters(NamedTuple):
@@ -143,17 +185,28 @@ def cluster_agreement(codes: ArrayLike, labels: ArrayLike, *, seed: int = 0) -> 
         seed: Of the starts of k-means; the best of four counts.
 
     Raises:
-        DataError: If codes and labels do not pair up.
+        DataError: If codes are not finite or do not pair up with the labels, or there are not
+            between two classes and one fewer than rows: then any groups agree.
 
     Example:
         >>> cluster_agreement([[0.0], [0.1], [9.0], [9.1]], ["a", "a", "b", "b"])
         Clusters(ari=1.0, nmi=1.0)
     """
+    return agreement(np.asarray(labels), clusters(codes, labels, seed=seed))
+
+
+def clusters(codes: ArrayLike, labels: ArrayLike, *, seed: int = 0) -> NDArray[np.int32]:
+    """The groups that :func:`cluster_agreement` compares with the classes, shape (n,)."""
     values, classes = np.asarray(codes), np.asarray(labels)
     _need_pairs(labels=(values, classes))
+    _need_classes(classes, where="labels", fewer_than=len(classes))
     kmeans = KMeans(len(np.unique(classes)), n_init=STARTS, random_state=seed)
     with _as_far_as_it_goes():
-        groups = kmeans.fit_predict(values)
+        return np.asarray(kmeans.fit_predict(values))
+
+
+def agreement(classes: NDArray[Any], groups: NDArray[np.int32]) -> Clusters:
+    """How far groups of rows are the classes."""
     return Clusters(
         float(adjusted_rand_score(classes, groups)),
         float(normalized_mutual_info_score(classes, groups)),
@@ -169,7 +222,7 @@ def trustworthiness(x: ArrayLike, codes: ArrayLike, *, k: int = 5) -> float:
         k: How many neighbours.
 
     Raises:
-        DataError: If rows and codes do not pair up.
+        DataError: If rows and codes do not pair up, or are not finite.
         ConfigError: If k is not between 1 and below n / 2.
 
     References:
@@ -180,18 +233,21 @@ def trustworthiness(x: ArrayLike, codes: ArrayLike, *, k: int = 5) -> float:
         >>> trustworthiness(x, 2 * x)
         1.0
     """
-    rows, values = np.asarray(x), np.asarray(codes)
+    rows, values = np.asarray(x, np.float64), np.asarray(codes, np.float64)
     if len(rows) != len(values):
         raise DataError("one code for each row", expected=len(rows), got=len(values))
     if not 1 <= k < len(rows) / 2:
         raise ConfigError(
             "not a number of neighbours", expected=f"at least 1, below {len(rows) / 2:g}", got=k
         )
+    for name, numbers in (("x", rows), ("codes", values)):
+        _need_finite(numbers, where=name)
     return float(_trustworthiness(rows.reshape(len(rows), -1), values, n_neighbors=k))
 
 
 def _need_pairs(**pairs: tuple[NDArray[Any], ArrayLike]) -> None:
     for name, (values, targets) in pairs.items():
+        codes = "train_codes" if name.startswith("train_") else "codes"
         got = np.asarray(targets).shape
         if got != (len(values),):
             raise DataError(
@@ -200,6 +256,35 @@ def _need_pairs(**pairs: tuple[NDArray[Any], ArrayLike]) -> None:
                 got=got,
                 where=name,
             )
+        if not len(values):
+            raise DataError("no codes to probe", where=codes)
+        _need_finite(values, where=codes)
+        _need_finite(np.asarray(targets), where=name)
+
+
+def _need_finite(values: NDArray[Any], *, where: str) -> None:
+    """Refuse numbers that are not finite; what is no number passes."""
+    if values.dtype.kind not in "fc":
+        return
+    rows = ~np.isfinite(values.reshape(len(values), -1)).all(1)
+    if rows.any():
+        raise DataError(
+            "values that are not finite",
+            expected="finite numbers",
+            got=f"{rows.sum():,} of {len(rows):,} rows with others, the first row {rows.argmax()}",
+            where=where,
+        )
+
+
+def _need_classes(labels: ArrayLike, *, where: str, fewer_than: float = math.inf) -> None:
+    """Refuse classes between which nothing could be told apart, or that every row is alone in."""
+    classes = len(np.unique(labels))
+    if 2 <= classes < fewer_than:
+        return
+    fewer = f" and fewer than the {fewer_than} rows" if classes >= 2 else ""
+    raise DataError(
+        "nothing to tell apart", expected=f"at least 2 classes{fewer}", got=classes, where=where
+    )
 
 
 def _as_far_as_it_goes() -> warnings.catch_warnings[Any]:

@@ -19,6 +19,9 @@ def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
         x: Originals, shape ``(n, *event)``.
         reconstruction: What came back, of the same shape.
 
+    Returns:
+        One number for each row; not finite where a value of that row is not.
+
     Raises:
         ShapeError: If the shapes differ.
         DataError: If there is nothing to compare.
@@ -38,11 +41,17 @@ def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
 def mse(x: Tensor, reconstruction: Tensor) -> float:
     """The mean squared error over all rows and elements.
 
+    Raises:
+        ShapeError: If the shapes differ.
+        DataError: If there is nothing to compare, or the error of a row is not finite.
+
     Example:
         >>> mse(torch.zeros(2, 2), torch.tensor([[0.0, 0.0], [0.0, 2.0]]))
         1.0
     """
-    return float(squared_error(x, reconstruction).mean())
+    errors = squared_error(x, reconstruction)
+    _refuse(~errors.isfinite())
+    return float(errors.mean())
 
 
 def decibels(x: Tensor, reconstruction: Tensor, *, peak: float = 1.0) -> Tensor:
@@ -69,10 +78,26 @@ def decibels(x: Tensor, reconstruction: Tensor, *, peak: float = 1.0) -> Tensor:
 
 
 def psnr(x: Tensor, reconstruction: Tensor, *, peak: float = 1.0) -> float:
-    """:func:`decibels` averaged over rows.
+    """:func:`decibels` averaged over rows; infinite where one came back unchanged.
+
+    Raises:
+        ConfigError: If the peak is not above 0.
+        ShapeError: If the shapes differ.
+        DataError: If there is nothing to compare, or the error of a row is not finite.
 
     Example:
         >>> psnr(torch.zeros(3, 4), torch.full((3, 4), 0.1))
         20.0
     """
-    return float(decibels(x, reconstruction, peak=peak).mean())
+    each = decibels(x, reconstruction, peak=peak)
+    _refuse(each.isnan() | each.isneginf())
+    return float(each.mean())
+
+
+def _refuse(rows: Tensor) -> None:
+    if bool(rows.any()):
+        raise DataError(
+            "rows whose squared error is not finite",
+            got=f"{int(rows.sum()):,} of {len(rows):,}, the first row {int(rows.int().argmax())}",
+            remedy="look for values that are infinite, missing or too large",
+        )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from vaekit.errors import ConfigError, DataError, VaekitError
@@ -18,16 +17,9 @@ from vaekit.metrics.kernel_distance import kernel_distance
 from vaekit.metrics.likelihood import mean_and_error
 from vaekit.metrics.manifolds import compare_manifolds
 from vaekit.metrics.measures import KEYS
-from vaekit.metrics.probes import (
-    cluster_agreement,
-    knn_accuracy,
-    linear_r2,
-    logistic_accuracy,
-    trustworthiness,
-)
+from vaekit.metrics.rate_distortion import active_units
 from vaekit.metrics.reconstruction import decibels, squared_error
 from vaekit.metrics.scored import Batches, Scorable
-from vaekit.metrics.spread import evenly
 from vaekit.metrics.structure import structural_similarity
 from vaekit.metrics.surgery import elbo_surgery
 
@@ -35,25 +27,24 @@ __all__ = [
     "BASIC",
     "Instruments",
     "blank_metrics",
+    "put_active_units",
     "put_mean",
-    "put_neighbours",
-    "put_probes",
     "put_reconstruction",
     "put_samples",
     "put_surgery",
+    "put_value",
     "row_errors",
+    "try_to_put",
 ]
 
 
 NEIGHBOURS = 5
-PROBE_ROWS = 10_000
-"""Most codes that regressions are fitted to, and that are clustered."""
 FEATURE_ROWS = 500
 """Rows whose features are found at a time."""
+NOT_FINITE = "not finite"
+"""What a note says where a number overflowed or is none; a search of settings looks for it."""
 AT_BOUND = 0.1
 """Nats below log N from which the mutual information is said to be at its bound."""
-NEIGHBOUR_ROWS = 1_000
-"""Most rows whose neighbours are compared: the time grows with their square."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,8 +80,48 @@ def blank_metrics(n: int) -> dict[str, Any]:
 
 
 def put_mean(found: dict[str, Any], name: str, values: Tensor) -> None:
-    """Put the mean of per-row ``values`` and its standard error (None for one row) in a table."""
-    _put(found, name, *mean_and_error(values))
+    """Put the mean of per-row ``values`` and its standard error (None for one row) in a table.
+
+    Where a value is not finite there is no mean, and a note says of how many rows.
+    """
+    wrong = int((~values.isfinite()).sum())
+    if wrong:
+        found["notes"].append(f"no {name}: {NOT_FINITE} in {wrong:,} of {len(values):,} rows")
+    else:
+        put_value(found, name, *mean_and_error(values))
+
+
+def put_value(found: dict[str, Any], name: str, value: float, error: float) -> None:
+    """Put a number and its standard error in a table; instead of one not finite, None."""
+    if math.isfinite(value):
+        found[name], found[f"{name}_error"] = value, error if math.isfinite(error) else None
+    else:
+        found["notes"].append(f"no {name}: {NOT_FINITE}")
+
+
+def try_to_put(
+    found: dict[str, Any], names: Sequence[str], measure: Callable[[], Sequence[Any]]
+) -> None:
+    """Put numbers in a table, or a note that says why there are none.
+
+    Args:
+        found: The table.
+        names: Of the numbers.
+        measure: Gives the number and the standard error of each name.
+    """
+    try:
+        for name, (value, error) in zip(names, measure(), strict=True):
+            put_value(found, name, value, error)
+    except VaekitError as error:
+        found["notes"].append(f"no {' or '.join(names)}: {error}")
+
+
+def put_active_units(found: dict[str, Any], means: Tensor) -> None:
+    """Put the number of active units of posterior means (n, latent_dim) in a table."""
+    try:
+        found["active_units"] = active_units(means)
+    except DataError as error:
+        found["notes"].append(f"no active_units: {error}")
 
 
 def row_errors(
@@ -112,51 +143,12 @@ def put_reconstruction(
 ) -> None:
     """Put the means of :func:`row_errors` in a table; an infinite PSNR has none."""
     for name, values in errors.items():
-        same = int(values.isinf().sum())
+        same = int(values.isposinf().sum()) if name == "psnr" else 0
         if same:
             notes = [*notes, f"no {name}: {same} rows came back unchanged"]
         else:
             put_mean(found, name, values)
     found["notes"] += notes
-
-
-def put_probes(
-    found: dict[str, Any], train_codes: Any, train_targets: Any, codes: Any, targets: Any
-) -> None:
-    """Put what can be read from the codes in a table; targets are classes, or floating numbers.
-
-    Args:
-        found: The table.
-        train_codes: Shape (m, latent_dim).
-        train_targets: Shape (m,).
-        codes: Shape (n, latent_dim).
-        targets: Shape (n,).
-    """
-    train, known = np.asarray(train_codes), np.asarray(train_targets)
-    test, wanted = np.asarray(codes), np.asarray(targets)
-    some, answers = _spread(train, PROBE_ROWS), _spread(known, PROBE_ROWS)
-    if len(train) > len(some):
-        found["notes"].append(f"regressions fitted to {len(some):,} of {len(train):,} codes")
-    if known.dtype.kind == "f":
-        _try(found, "linear_r2", lambda: linear_r2(some, answers, test, wanted))
-        return
-    if len(train) < NEIGHBOURS:
-        few = f"it needs {NEIGHBOURS} training rows, got {len(train)}"
-        found["notes"].append(f"no knn_accuracy: {few}")
-    else:
-        found["knn_accuracy"] = knn_accuracy(train, known, test, wanted, NEIGHBOURS)
-    _try(found, "logistic_accuracy", lambda: logistic_accuracy(some, answers, test, wanted))
-    found["ari"], found["nmi"] = cluster_agreement(
-        _spread(test, PROBE_ROWS), _spread(wanted, PROBE_ROWS)
-    )
-
-
-def put_neighbours(found: dict[str, Any], x: Any, codes: Any) -> None:
-    """Put the trustworthiness of the codes of (at most 1,000 of) the rows in a table."""
-    rows, some = (_spread(np.asarray(values), NEIGHBOUR_ROWS) for values in (x, codes))
-    _try(found, "trustworthiness", lambda: trustworthiness(rows, some, k=NEIGHBOURS))
-    if len(rows) < found["n"]:
-        found["notes"].append(f"trustworthiness of {len(rows):,} of {found['n']:,} rows")
 
 
 def put_samples(found: dict[str, Any], features: Features, x: Tensor, generated: Tensor) -> None:
@@ -172,14 +164,21 @@ def put_samples(found: dict[str, Any], features: Features, x: Tensor, generated:
     found["features"], found["generated"] = name_of(features), len(generated)
     try:
         distance = jackknife(lambda i, j: frechet_distance(data[i], made[j]), len(x), len(made))
-        _put(found, "frechet", *map(float, distance))
-        _put(found, "kernel_distance", *kernel_distance(data, made))
+        put_value(found, "frechet", *map(float, distance))
+        put_value(found, "kernel_distance", *kernel_distance(data, made))
         values, errors = compare_manifolds(data, made, k=NEIGHBOURS)
     except DataError as error:
         found["notes"].append(f"no distances between samples: {error}")
         return
     for name in values._fields:
-        _put(found, name, float(getattr(values, name)), float(getattr(errors, name)))
+        put_value(found, name, float(getattr(values, name)), float(getattr(errors, name)))
+    fewest, size = min(len(data), len(made)), data.shape[1]
+    if fewest <= size:
+        found["notes"].append(
+            f"frechet of {fewest:,} rows by {size:,} features: with no more rows than features "
+            "covariances are singular, and samples of the data itself would be far apart, too; "
+            "take more rows or fewer features"
+        )
     found["notes"].append(
         f"samples: {len(generated):,} generated against {len(x):,} held-out rows by "
         f"{name_of(features)}; the Fréchet distance falls with their number, so compare it at "
@@ -198,26 +197,9 @@ def put_surgery(
         return
     found["surgery_rows"] = parts.n
     for name in ("mutual_information", "marginal_kl"):
-        _put(found, name, getattr(parts, name), getattr(parts, f"{name}_error"))
+        put_value(found, name, getattr(parts, name), getattr(parts, f"{name}_error"))
     if parts.n > 1 and parts.mutual_information > parts.bound - AT_BOUND:
         found["notes"].append(
             f"mutual_information is at its bound, log {parts.n:,} = {parts.bound:.2f} nats: the "
             "codes tell nearly all rows apart, and of more rows it would be more"
         )
-
-
-def _put(found: dict[str, Any], name: str, value: float, error: float) -> None:
-    found[name], found[f"{name}_error"] = value, None if math.isnan(error) else error
-
-
-def _try(found: dict[str, Any], name: str, measure: Callable[[], float]) -> None:
-    """Put one number in a table, or a note that says why there is none."""
-    try:
-        found[name] = measure()
-    except VaekitError as error:
-        found["notes"].append(f"no {name}: {error}")
-
-
-def _spread(values: Any, most: int) -> Any:
-    """At most so many rows, spread evenly."""
-    return values if len(values) <= most else values[evenly(len(values), most).numpy()]

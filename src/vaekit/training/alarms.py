@@ -14,21 +14,23 @@ INACTIVE = 0.01
 
 
 def alarms(record: Mapping[str, Any], model: nn.Module) -> list[str]:
-    """What is suspicious about a model after an epoch.
+    """What is suspicious about a model after an epoch, or by a table of its metrics.
+
+    The rate of a code holds more than its information about x: a misfit of all codes to the prior
+    keeps it up in a code that has collapsed. So a table raises the alarm by ``active_units`` and
+    ``mutual_information``, too, where it has them.
 
     Args:
-        record: The epoch's record; ``kl`` is the rate of each dimension in nats, or of the groups
-            of dimensions that have a rate, or of the whole code.
+        record: The epoch's record, or the table; ``kl`` is the rate of each dimension in nats, or
+            of the groups of dimensions that have a rate, or of the whole code.
         model: The model; a likelihood may say that its scale is at the floor.
     """
     found = []
-    kl = record.get("kl") or []
-    active = sum(value is not None and value >= INACTIVE for value in kl)
-    if kl and 2 * active < len(kl):
+    if signs := _collapse(record, model):
         found.append(
-            f"latent collapse: {_carriers(active, len(kl), model)} {INACTIVE} nats or more; usual "
-            "remedies: a lower beta, a beta warm-up (--set objective.beta=linear), "
-            "free bits (--set objective.free_bits=0.1), or a smaller latent dimension"
+            f"latent collapse: {'; '.join(signs)}; usual remedies: a lower beta, a beta warm-up "
+            "(--set objective.beta=linear), free bits (--set objective.free_bits=0.1), or a "
+            "smaller latent dimension"
         )
     if getattr(getattr(model, "likelihood", None), "at_floor", False):
         found.append(
@@ -39,9 +41,29 @@ def alarms(record: Mapping[str, Any], model: nn.Module) -> list[str]:
     return found
 
 
-def _carriers(active: int, terms: int, model: nn.Module) -> str:
+def _collapse(record: Mapping[str, Any], model: nn.Module) -> list[str]:
+    """The signs of a collapsed code, in words."""
+    signs = []
+    kl = record.get("kl") or []
+    dimensions = math.prod(getattr(model, "latent_shape", (len(kl),)))
+    carrying = sum(value is not None and value >= INACTIVE for value in kl)
+    if kl and 2 * carrying < len(kl):
+        signs.append(f"{_carriers(carrying, len(kl), dimensions)} {INACTIVE} nats or more")
+    active = record.get("active_units")
+    if active is not None and 2 * active < dimensions:
+        signs.append(f"the data moves only {active} of {dimensions} dimensions (active units)")
+    information = record.get("mutual_information")
+    error = record.get("mutual_information_error")
+    if information is not None and error is not None and information <= error:
+        signs.append(
+            f"the code holds no information about x beyond its error ({information:.3f} ± "
+            f"{error:.3f} nats)"
+        )
+    return signs
+
+
+def _carriers(active: int, terms: int, dimensions: int) -> str:
     """Who carries enough, in words."""
-    dimensions = math.prod(getattr(model, "latent_shape", (terms,)))
     if terms == 1 < dimensions:
         return "the code does not carry"
     parts = "dimensions" if terms == dimensions else "groups"

@@ -127,3 +127,51 @@ def test_wrong_inputs_of_the_other_probes_are_refused():
         trustworthiness(codes, codes[:3], k=1)
     with pytest.raises(ConfigError, match="at least 1, below 2, got 5"):
         trustworthiness(codes, codes)
+
+
+PROBES = {
+    "knn": lambda codes, labels: knn_accuracy(codes, labels, codes, labels, k=1),
+    "logistic": lambda codes, labels: logistic_accuracy(codes, labels, codes, labels),
+    "clusters": cluster_agreement,
+}
+
+
+@pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
+def test_one_class_is_refused_and_no_perfect_score(probe):
+    with pytest.raises(DataError, match="nothing to tell apart; expected at least 2 classes"):
+        probe(np.random.default_rng(0).normal(size=(8, 2)), np.ones(8, int))
+
+
+@pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_codes_that_are_not_finite_are_refused(probe, wrong):
+    codes = np.zeros((8, 2))
+    codes[[3, 5], 1] = wrong
+    with pytest.raises(DataError, match=r"codes: values that are not finite.*2 of 8 rows.*row 3"):
+        probe(codes, np.arange(8) % 2)
+    with pytest.raises(DataError, match="codes: values that are not finite"):
+        trustworthiness(np.zeros((8, 2)), codes, k=1)
+    with pytest.raises(DataError, match="x: values that are not finite"):
+        trustworthiness(codes, np.zeros((8, 2)), k=1)
+    with pytest.raises(DataError, match="train_codes: values that are not finite"):
+        linear_r2(codes, np.arange(8.0), np.zeros((8, 2)), np.arange(8.0))
+    with pytest.raises(DataError, match="targets: values that are not finite"):
+        linear_r2(np.eye(8), np.arange(8.0), np.eye(8), codes[:, 1])
+
+
+@pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
+def test_no_codes_are_refused(probe):
+    with pytest.raises(DataError, match="no codes to probe"):
+        probe(np.zeros((0, 2)), np.zeros(0, int))
+
+
+def test_a_class_for_each_row_is_no_agreement():
+    with pytest.raises(DataError, match="at least 2 classes and fewer than the 6 rows, got 6"):
+        cluster_agreement(np.arange(6.0)[:, None], np.arange(6))
+
+
+@pytest.mark.parametrize("wanted", [0.1, 5.0])
+def test_numbers_that_do_not_vary_have_no_r2(wanted):
+    codes = np.arange(6.0)[:, None]
+    with pytest.raises(DataError, match=f"targets: no variance to explain; .* 6 times {wanted:g}"):
+        linear_r2(codes, np.arange(6.0), codes, np.full(6, wanted))

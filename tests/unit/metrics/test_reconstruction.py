@@ -38,3 +38,13 @@ def test_wrong_inputs_are_refused():
         mse(torch.zeros(0, 3), torch.zeros(0, 3))
     with pytest.raises(ConfigError, match="expected above 0, got -1"):
         psnr(torch.zeros(1, 1), torch.ones(1, 1), peak=-1)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_values_that_are_not_finite_are_refused_and_not_averaged(wrong):
+    x, y = torch.zeros(4, 3), torch.ones(4, 3)
+    y[2, 1] = wrong
+    for measure in (mse, psnr):
+        with pytest.raises(DataError, match=r"squared error is not finite; got 1 of 4.*row 2"):
+            measure(x, y)
+    assert squared_error(x, y).isfinite().tolist() == [True, True, False, True]

@@ -127,6 +127,17 @@ def test_baselines_read_no_context_and_say_so(runs, tmp_path):
     assert pca["mse"] == compare_runs([runs[0]], ["pca"], samples=2)[1]["mse"]
 
 
+def test_rows_without_a_label_are_no_class_to_a_baseline(runs, tmp_path):
+    hidden = DataSpec(unlabelled="keep", labelled=1_000)
+    folder = start(tmp_path / "few", hidden)
+    both = compare_runs([runs[0], folder], ["pca"], samples=2)
+    assert [row["name"] for row in both] == ["flat", "few", "pca"]
+    alone = compare_runs([folder], ["pca"], samples=2)[1]
+    # With two thirds of the labels a linear code tells digits apart nearly as well.
+    assert alone["knn_accuracy"] == pytest.approx(both[2]["knn_accuracy"], abs=0.1)
+    assert alone["logistic_accuracy"] == pytest.approx(both[2]["logistic_accuracy"], abs=0.1)
+
+
 def test_runs_whose_labels_contradict_each_other_are_refused(runs, tmp_path):
     digits = load_data("digits")
     np.savez(tmp_path / "turned.npz", x=digits.x, y=digits.labels[::-1])

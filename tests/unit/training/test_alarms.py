@@ -3,9 +3,12 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch import nn
 
 from vaekit.likelihoods import Bernoulli, Gaussian
+from vaekit.metrics import evaluate_model
+from vaekit.models import FlatVAE
 from vaekit.objectives import ELBO
 from vaekit.training import Adam
 from vaekit.training.alarms import alarms
@@ -41,6 +44,66 @@ def test_collapse_is_said_of_what_has_a_rate(kl, words):
     (warning,) = alarms({"kl": kl}, model)
     assert warning.startswith(f"latent collapse: {words} or more; usual remedies")
     assert alarms({"kl": [1.0] * len(kl)}, model) == []
+
+
+def table(**values):
+    """A table of metrics of a code of three dimensions, each with a rate of its own."""
+    healthy = {"active_units": 2, "mutual_information": 1.5, "mutual_information_error": 0.1}
+    return {"kl": [0.05, 0.05, 0.2], **healthy, **values}
+
+
+@pytest.mark.parametrize(
+    ("values", "sign"),
+    [
+        ({"active_units": 0}, "the data moves only 0 of 3 dimensions"),
+        ({"active_units": 1}, "the data moves only 1 of 3 dimensions"),
+        (
+            {"mutual_information": 0.001, "mutual_information_error": 0.014},
+            "no information about x beyond its error (0.001 ± 0.014 nats)",
+        ),
+        ({"mutual_information": -0.02, "mutual_information_error": 0.01}, "no information"),
+        ({"mutual_information": 0.0, "mutual_information_error": 0.0}, "no information"),
+    ],
+)
+def test_a_table_shows_a_collapse_that_the_rate_hides(values, sign):
+    model = SimpleNamespace(likelihood=None, latent_shape=(3,))
+    (warning,) = alarms(table(**values), model)
+    assert warning.startswith("latent collapse: ")
+    assert sign in warning
+    assert "free_bits" in warning
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"mutual_information": 0.1, "mutual_information_error": 0.09},
+        {"mutual_information": 0.0, "mutual_information_error": None},  # of a single row
+        dict.fromkeys(("active_units", "mutual_information", "mutual_information_error")),
+    ],
+)
+def test_a_table_of_a_code_in_use_is_silent(values):
+    assert alarms(table(**values), SimpleNamespace(likelihood=None, latent_shape=(3,))) == []
+
+
+def test_all_signs_of_a_collapse_are_one_alarm():
+    nothing = table(kl=[0.0] * 3, active_units=0, mutual_information=0.0)
+    (warning,) = alarms(nothing, SimpleNamespace(likelihood=None, latent_shape=(3,)))
+    assert "only 0 of 3 dimensions carry 0.01 nats or more; the data moves only 0 of 3" in warning
+    assert warning.count("usual remedies") == 1
+
+
+def test_the_table_of_a_collapsed_model_is_alarming():
+    """Codes of a shifted normal, the same for all rows: a rate, and no information."""
+    model = FlatVAE(latent_dim=3).build(event_shape=(6,))
+    with torch.no_grad():
+        model.posterior.head.weight.zero_()
+        model.posterior.head.bias.copy_(torch.tensor([0.5, 0.5, 0.5, 0.0, 0.0, 0.0]))
+    rows = SimpleNamespace(x=torch.randn(50, 6), y=None, c=None)
+    found = evaluate_model(model, SimpleNamespace(batches=lambda size, train: [rows]), samples=2)
+    assert min(found["kl"]) > 0.1
+    (warning,) = alarms(found, model)
+    assert "the data moves only 0 of 3 dimensions" in warning
 
 
 @pytest.mark.parametrize("record", [{"kl": [1.0, 0.0]}, {"kl": [0.01, 0.01]}, {"kl": []}, {}])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vaekit.errors import ConfigError, NumericalError
 from vaekit.metrics import evaluate_model
+from vaekit.metrics.table import NOT_FINITE
 from vaekit.spec import to_json
 from vaekit.tasks.instruments import instruments_for
 from vaekit.tasks.run import Run, build_model
@@ -115,13 +115,10 @@ class Trials:
         )
         value = table[key]
         if value is None:
-            raise ConfigError(
-                f"no {key} to tune by: {why_missing(table, key)}",
-                where="--metric",
-                remedy="tune by another metric",
-            )
-        if not math.isfinite(value):
-            raise NumericalError(f"{key} is no finite number", got=value)
+            reason = f"no {key} to tune by: {why_missing(table, key)}"
+            if NOT_FINITE in reason:
+                raise NumericalError(reason)
+            raise ConfigError(reason, where="--metric", remedy="tune by another metric")
         return float(value)
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from vaekit.errors import ConfigError, DataError, MissingExtraError, NumericalError
 from vaekit.latents import Point
 from vaekit.likelihoods import Gaussian
-from vaekit.metrics import evaluate_model
+from vaekit.metrics import evaluate_model, put_mean
 from vaekit.models import FlatVAE
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO, Autoencoding
@@ -253,3 +254,21 @@ def test_optuna_is_left_as_it_was(tmp_path):
     with warnings.catch_warnings(), study_in(f"sqlite:///{tmp_path / 'a.db'}", "s", **facts):
         assert optuna.logging.get_verbosity() == optuna.logging.ERROR
     assert optuna.logging.get_verbosity() == before
+
+
+def test_a_trial_whose_metric_overflows_has_diverged(tmp_path, monkeypatch):
+    """The first table has a note in place of its bound, and the search goes on."""
+    tables = []
+
+    def first_overflows(*args, **kwargs):
+        table = evaluate_model(*args, **kwargs)
+        if not tables:
+            table |= {"elbo": None, "elbo_error": None}
+            put_mean(table, "elbo", torch.tensor([0.0, -torch.inf]))
+        tables.append(table)
+        return table
+
+    monkeypatch.setattr("vaekit.tasks.tuning.trials.evaluate_model", first_overflows)
+    found, _ = search(tmp_path, trials=2)
+    assert [row.state for row in found.rows].count("diverged") == 1
+    assert found.best.value == tables[1]["elbo"]
