@@ -7,16 +7,22 @@ import numpy as np
 
 from vaekit.data import RawData
 from vaekit.likelihoods import Bernoulli, Gaussian
-from vaekit.models import FlatVAE
+from vaekit.models import FlatVAE, SemiSupervisedVAE
 from vaekit.networks import MLP
-from vaekit.objectives import ELBO, Linear
+from vaekit.objectives import ELBO, Linear, SemiSupervised
 from vaekit.tasks import Composition, DataSpec, Run, prepare_data, resume_run, start_run
 from vaekit.training import Adam, Callback, Processes, Training
 
 CASES = {
-    "shared": (Gaussian(scale="shared"), ELBO(beta=Linear()), "none"),
-    "optimal": (Gaussian(scale="optimal"), ELBO(free_bits=0.3), "none"),
-    "dynamic": (Bernoulli(), ELBO(), "dynamic"),
+    "shared": (FlatVAE, Gaussian(scale="shared"), ELBO(beta=Linear()), {}),
+    "optimal": (FlatVAE, Gaussian(scale="optimal"), ELBO(free_bits=0.3), {}),
+    "dynamic": (FlatVAE, Bernoulli(), ELBO(), {"binarise": "dynamic"}),
+    "labels": (
+        SemiSupervisedVAE,
+        Gaussian(scale="shared"),
+        SemiSupervised(alpha=1.0),
+        {"context": ("labels",), "unlabelled": "keep", "labelled": 12},
+    ),
 }
 
 
@@ -36,7 +42,9 @@ def raw():
     rng = np.random.default_rng(0)
     shapes = rng.integers(0, 256, (4, 4, 4))
     noise = rng.integers(0, 40, (69, 4, 4))
-    return RawData(np.minimum(shapes[rng.integers(0, 4, 69)] + noise, 255).astype(np.uint8))
+    which = rng.integers(0, 4, 69)
+    x = np.minimum(shapes[which] + noise, 255).astype(np.uint8)
+    return RawData(x, labels=np.array(list("abcd"))[which])
 
 
 def main(folder, devices, cases, stop=None):
@@ -46,11 +54,11 @@ def main(folder, devices, cases, stop=None):
 
 
 def train(folder, case, processes, stop):
-    likelihood, objective, binarise = CASES[case]
+    model, likelihood, objective, reading = CASES[case]
     callbacks = [] if stop is None else [StopAfter(int(stop))]
-    data = DataSpec(binarise=binarise, validation=0.06, test=0.0)
+    data = DataSpec(validation=0.06, test=0.0, **reading)
     composition = Composition(
-        FlatVAE(latent_dim=2, encoder=MLP(hidden=(8,)), likelihood=likelihood),
+        model(latent_dim=2, encoder=MLP(hidden=(8,)), likelihood=likelihood),
         objective,
         Training(
             epochs=4, batch_size=8, optimizer=Adam(lr=1e-2), checkpoint_seconds=0.0, patience=9

@@ -12,7 +12,7 @@ from vaekit.artifacts import load
 from vaekit.training import read_history
 
 SCRIPT = Path(__file__).with_name("sharing.py")
-CASES = ("shared", "optimal", "dynamic")
+CASES = ("shared", "optimal", "dynamic", "labels")
 COLUMNS = ("loss", "distortion", "rate", "valid_loss", "valid_elbo", "gradient_norm")
 SECONDS = 200
 
@@ -57,7 +57,7 @@ def alone(tmp_path_factory):
 
 
 def test_two_processes_make_the_loss_curve_of_one(alone, tmp_path):
-    """With a learned σ and a rising β, with batch statistics, and with data drawn anew."""
+    """With a learned σ and a rising β, batch statistics, data drawn anew, and few labels."""
     train(tmp_path, 2, CASES)
     for case in CASES:
         assert_the_same_run(tmp_path / case, alone / case)

@@ -26,11 +26,13 @@ class FlatEncoder:
         latent_dim: Numbers in one code, k.
 
     Attributes:
+        numbers: What it computes in: squares of the data must fit.
         event_shape: Shape of one observation, known after ``fit``.
         mean: The mean of the training rows, shape (D,).
         notes: What a reader of its figures must know.
     """
 
+    numbers: type[np.floating] = np.float64
     event_shape: tuple[int, ...]
     mean: Floats
     notes: tuple[str, ...] = ()
@@ -43,7 +45,8 @@ class FlatEncoder:
         """Learn from rows of shape ``(n, *event)``.
 
         Raises:
-            DataError: If rows are fewer than two or all the same, or a value is not finite.
+            DataError: If rows are fewer than two or all the same, or a value is not finite, or
+                squares of the values are too large or too small to compute with.
             ConfigError: If the code has more numbers than the data can determine.
         """
         rows = as_rows(x)
@@ -58,6 +61,7 @@ class FlatEncoder:
             )
         if not np.ptp(flat, axis=0).any():
             raise DataError("all rows are the same, so there is nothing to learn")
+        _require_squares(flat, self.numbers, name=self.name)
         self.mean = flat.mean(0)
         self._fit(flat)
         self.event_shape = rows.shape[1:]
@@ -110,7 +114,7 @@ class FlatRepresentation(FlatEncoder):
     def decode(self, z: ArrayLike) -> Floats:
         """Reconstructions of codes, shape ``(n, *event)``."""
         self._check_fitted()
-        codes = np.asarray(z, np.float64)
+        codes = _floats(z)
         if codes.ndim != 2 or codes.shape[1] != self.latent_dim:
             raise ShapeError(
                 "not codes", expected=f"shape (n, {self.latent_dim})", got=codes.shape
@@ -138,9 +142,9 @@ def as_rows(x: ArrayLike) -> Floats:
 
     Raises:
         ShapeError: If there is no row axis or no event.
-        DataError: If a value is not finite; names the first row.
+        DataError: If a value is not finite, and names the first row; or is no number at all.
     """
-    rows = np.asarray(x, np.float64)
+    rows = _floats(x)
     if rows.ndim < 2 or not math.prod(rows.shape[1:]):
         raise ShapeError("not rows of data", expected="shape (n, *event)", got=rows.shape)
     if not np.isfinite(rows).all():
@@ -152,6 +156,35 @@ def as_rows(x: ArrayLike) -> Floats:
             remedy="fill in or drop missing values first",
         )
     return rows
+
+
+def _floats(values: ArrayLike) -> Floats:
+    try:
+        return np.asarray(values, np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DataError(
+            "not numbers",
+            expected="an array of numbers, as many in each row",
+            got=str(error),
+            remedy="turn text into numbers and fill in missing values first",
+        ) from error
+
+
+def _require_squares(flat: Floats, numbers: type[np.floating], *, name: str) -> None:
+    """Refuse values whose squares overflow, or whose variances are lost to underflow."""
+    limits = np.finfo(numbers)
+    with np.errstate(over="ignore", under="ignore"):
+        largest = float(np.square(np.abs(flat).max()) * flat.size)
+        variance = float(np.square(np.ptp(flat, axis=0)).sum())
+    low, high = float(limits.tiny / limits.eps), float(limits.max * limits.eps)
+    if not (low <= variance and largest <= high):
+        size, spread = np.abs(flat).max(), np.ptp(flat, axis=0).max()
+        raise DataError(
+            f"squares of the data are too {'small' if variance < low else 'large'} for {name}",
+            expected=f"squares between {low:.0e} and {high:.0e}",
+            got=f"values up to {size:.3g} that vary by {spread:.3g}",
+            remedy="scale the data, for example to a standard deviation of 1",
+        )
 
 
 def some_rows(flat: Floats, most: int, *, seed: int) -> tuple[Floats, tuple[str, ...]]:

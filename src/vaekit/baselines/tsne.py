@@ -58,6 +58,7 @@ class TSNE(Spec, kind="baseline/tsne"):
 class NeighbourEmbedding(FlatEncoder):
     """The representation of :class:`TSNE`: codes, and no way back."""
 
+    numbers = np.float32
     _lookup: KNeighborsRegressor
 
     def __init__(self, spec: TSNE) -> None:

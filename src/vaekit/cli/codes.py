@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vaekit.cli.console import Json, emit, handled
+from vaekit.cli.console import Json, emit, handled, say
 from vaekit.cli.writing import Columns, check_suffix, write_columns
 from vaekit.errors import ConfigError
 
@@ -70,14 +70,18 @@ def sample(
     """Sample new data from the prior, in the units of the original data."""
     with handled(as_json=as_json):
         from vaekit.artifacts import load
-        from vaekit.tasks import ModelRepresentation
+        from vaekit.tasks import ModelRepresentation, prior_remark
 
         artifact = load(run)
         contexts = _contexts(artifact, n, label)
         made = ModelRepresentation(artifact.model).sample(n, seed=seed, c=contexts, draw=draw)
         path = out or run / f"samples{_suffix(artifact)}"
         write_rows(artifact, [made], path)
-        emit({"file": str(path), "rows": n}, f"{n} samples in {path}", as_json=as_json)
+        result = {"file": str(path), "rows": n}
+        if remark := prior_remark(run, artifact):
+            say(f"note: {remark}")
+            result["remark"] = remark
+        emit(result, f"{n} samples in {path}", as_json=as_json)
 
 
 def reconstruct(run: Run, data: Data = None, out: Out = None, as_json: Json = False) -> None:

@@ -27,6 +27,7 @@ class Delta(Density):
     """
 
     __slots__ = ("loc",)
+    has_density = False
 
     def __init__(self, loc: Tensor, *, event_dims: int = 1) -> None:
         self.loc = loc

@@ -43,6 +43,7 @@ class Density:
 
     Attributes:
         event_dims: How many trailing axes make up one event.
+        has_density: False where log p does not exist (a point).
         draws_with_log_prob: Whether a draw's log density should be taken with the draw, because
             finding it from the value alone is slow (an inverse autoregressive flow).
         draws_have_paths: Whether ``rsample`` carries the exact gradient of expectations.
@@ -50,6 +51,7 @@ class Density:
 
     __slots__ = ("event_dims",)
     event_dims: int
+    has_density: ClassVar[bool] = True
     draws_with_log_prob: ClassVar[bool] = False
     draws_have_paths: ClassVar[bool] = True
 

@@ -84,6 +84,16 @@ class _Averaged(Node):
     q = z = value = property(_refuse)
 
     @property
+    def has_rate(self) -> bool:
+        """Whether KL(q(z|x, y)‖p(z|y)) exists."""
+        return all(node.has_rate for node in self._group)
+
+    @property
+    def prior_learns(self) -> bool:
+        """Whether log p(z|y) has parameters that a gradient reaches."""
+        return any(node.prior_learns for node in self._group)
+
+    @property
     def kl_elements(self) -> Tensor:
         """E over y of the terms of KL(q(z|x, y)‖p(z|y))."""
         return self._mean([node.kl_elements for node in self._group])

@@ -110,6 +110,16 @@ class Node:
         return self.q.kl_elements(self.p) is None
 
     @property
+    def has_rate(self) -> bool:
+        """Whether KL(q‖p) exists: the rate of a point is 0 by convention."""
+        return self.q.has_density
+
+    @property
+    def prior_learns(self) -> bool:
+        """Whether log p has parameters that a gradient reaches."""
+        return self.p.log_prob(self.value.detach()).requires_grad
+
+    @property
     def _has_terms(self) -> bool:
         """Whether log q and log p both are sums over the coordinates."""
         return self._carried_log_q is None and self.q.has_terms and self.p.has_terms

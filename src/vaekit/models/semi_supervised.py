@@ -63,7 +63,15 @@ class SemiSupervisedVAE(FlatVAE, kind="model/semi-supervised-vae"):
         Raises:
             ConfigError: If there are fewer than two classes, or the likelihood fits a scale to x.
         """
-        if context_dim < 2:
+        if context_dim == 1:
+            raise ConfigError(
+                "this model tells classes apart, and there is only one",
+                expected="labels of at least two classes",
+                got=context_dim,
+                where=self.kind,
+                remedy="label rows of another class too, or use --recipe vae",
+            )
+        if context_dim < 1:
             raise ConfigError(
                 "this model reads labels",
                 expected="at least two classes",

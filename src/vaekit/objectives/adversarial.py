@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from vaekit.models import Evidence, Node
 from vaekit.objectives.critics import CodeCritic, Score, charged, codes_of
-from vaekit.objectives.mmd import prior_draws, require_fixed
+from vaekit.objectives.fixed import require_fixed
+from vaekit.objectives.mmd import DRAWS_ALONE, prior_draws
 from vaekit.objectives.objective import END, Loss, Progress, whole
 from vaekit.objectives.schedules import Weight
 
@@ -61,7 +62,7 @@ class WAEGAN(CodeCritic, kind="objective/wae-gan"):
     ) -> Loss:
         """The distortion and the model's own penalties."""
         for node in evidence.nodes:
-            require_fixed(node)
+            require_fixed(node, DRAWS_ALONE)
         distortion = -evidence.log_px.mean()
         return whole(evidence, distortion, {"distortion": distortion})
 

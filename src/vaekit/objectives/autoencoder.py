@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from vaekit.errors import ConfigError
 from vaekit.models import Evidence
+from vaekit.objectives.fixed import require_fixed
 from vaekit.objectives.objective import END, Loss, Objective, Progress, whole
 from vaekit.spec import Within
 
@@ -54,6 +56,8 @@ class Autoencoding(Objective, kind="objective/autoencoder"):
         ['loss', 'distortion', 'code', 'decay']
     """
 
+    uses_prior = False
+
     sparsity: Penalty = 0.0
     contraction: Penalty = 0.0
     code: Penalty = 0.0
@@ -71,8 +75,11 @@ class Autoencoding(Objective, kind="objective/autoencoder"):
         """The loss, with terms distortion and the penalties in use, the model's own included.
 
         Raises:
-            ConfigError: If a penalty in use needs the model or the batch and it is not given.
+            ConfigError: If a penalty in use needs the model or the batch and it is not given, or
+                the prior has parameters, which would stay untrained.
         """
+        for node in evidence.nodes:
+            require_fixed(node, "this objective has no term in it")
         total = distortion = -evidence.log_px.mean()
         terms = {"distortion": distortion}
         for name, (penalty, needs) in PENALTIES.items():
@@ -109,7 +116,7 @@ def encoder_jacobian(_: Evidence, model: nn.Module, batch: Any) -> Tensor:
     """Mean over the batch of ‖∂E[z|x]/∂x‖²_F, exact, one backward pass per latent dimension."""
     with torch.enable_grad():
         x = batch.x.detach().requires_grad_()
-        code = model.encode(x, batch.c).mean.flatten(1)  # type: ignore[operator]
+        code = again(model, "encode", x, batch.c).mean.flatten(1)
         total = x.new_zeros(())
         for column in code.unbind(1):
             (row,) = torch.autograd.grad(column.sum(), x, create_graph=True)
@@ -123,10 +130,17 @@ def decoder_jacobian(evidence: Evidence, model: nn.Module, batch: Any) -> Tensor
     For any v, :math:`g = J^\top v` is one backward pass, and the derivative of its j-th number by
     v is the j-th column of J.
     """
+    if len(evidence.nodes) != 1:
+        raise ConfigError(
+            "the decoder's Jacobian is by the code of a single latent group",
+            got=f"{len(evidence.nodes)} latent groups",
+            where="objective/autoencoder.smoothness",
+            remedy="leave smoothness out, or choose another model",
+        )
     with torch.enable_grad():
         z = evidence.nodes[0].z
         shift = torch.zeros_like(z).requires_grad_()  # derivatives by it are those by z
-        mean = model.decode(z + shift, batch.c).mean  # type: ignore[operator]
+        mean = again(model, "decode", z + shift, batch.c).mean
         v = torch.zeros_like(mean).requires_grad_()
         (product,) = torch.autograd.grad(mean, shift, v, create_graph=True)
         total = mean.new_zeros(())
@@ -134,6 +148,27 @@ def decoder_jacobian(evidence: Evidence, model: nn.Module, batch: Any) -> Tensor
             (column,) = torch.autograd.grad(number.sum(), v, create_graph=True)
             total = total + column.square().sum() / number.numel()
     return total
+
+
+class _Method(nn.Module):
+    """A method of a module as a module, so that its tensors can be replaced by name."""
+
+    def __init__(self, module: nn.Module, name: str) -> None:
+        super().__init__()
+        self.module = module
+        self.name = name
+
+    def forward(self, *args: Any) -> Any:
+        return getattr(self.module, self.name)(*args)
+
+
+def again(model: nn.Module, method: str, *args: Any) -> Any:
+    """Another forward pass on the same batch, which leaves buffers as they are.
+
+    The first pass has updated the running statistics of a batch norm already.
+    """
+    buffers = {f"module.{name}": value.clone() for name, value in model.named_buffers()}
+    return functional_call(_Method(model, method), buffers, args)
 
 
 PENALTIES: dict[str, tuple[Callable[..., Tensor], tuple[str, ...]]] = {

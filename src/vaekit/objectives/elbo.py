@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from vaekit.distributions import batch_mean
 from vaekit.errors import ConfigError
 from vaekit.models import Evidence, Node
+from vaekit.objectives.fixed import require_fixed
 from vaekit.objectives.objective import END, Loss, Objective, Progress, whole
 from vaekit.objectives.paths import require_paths
 from vaekit.objectives.schedules import Weight, value_at
@@ -103,6 +104,10 @@ class Bound:
         evidence: What the model says.
         each: Whether the dimensions are needed even where that is slow; see :func:`mean_kl`.
         stopped: Whether q's parameters count through z only; see :class:`ELBO`.
+        alone: Whether nothing but the rate trains the prior.
+
+    Raises:
+        ConfigError: If the prior would stay untrained, as q has no density and so no rate.
 
     Attributes:
         distortion: −log p(x|z), a scalar.
@@ -113,9 +118,19 @@ class Bound:
 
     __slots__ = ("distortion", "kl", "rate", "rates")
 
-    def __init__(self, evidence: Evidence, *, each: bool = False, stopped: bool = False) -> None:
+    def __init__(
+        self,
+        evidence: Evidence,
+        *,
+        each: bool = False,
+        stopped: bool = False,
+        alone: bool = True,
+    ) -> None:
         if stopped:
             require_paths(evidence, "stl")
+        for node in evidence.nodes:
+            if alone and not node.has_rate:
+                require_fixed(node, "a posterior without a density has no rate")
         self.distortion = -evidence.log_px.mean()
         self.kl = [mean_kl(node, each=each, stopped=stopped) for node in evidence.nodes]
         self.rates = [kl.sum() for kl in self.kl]

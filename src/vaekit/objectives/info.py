@@ -63,8 +63,9 @@ class InfoVAE(Objective, kind="objective/info"):
         progress: Progress = END,
     ) -> Loss:
         """The loss, with terms distortion, rate, kl and mmd."""
-        bound = Bound(evidence)
-        apart = total_discrepancy(evidence, self.kernel, alone=self.alpha == 1)
+        unrated = self.alpha == 1
+        bound = Bound(evidence, alone=not unrated)
+        apart = total_discrepancy(evidence, self.kernel, alone=unrated)
         weight = self.alpha + self.lambda_ - 1
         total = bound.distortion + (1 - self.alpha) * bound.rate + weight * apart
         return whole(evidence, total, bound.terms | {"mmd": apart})

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from vaekit.distributions import Density
-from vaekit.errors import ConfigError
 from vaekit.models import Node
+from vaekit.objectives.fixed import require_fixed
 
 __all__ = ["Kernel", "mmd", "prior_draws", "trained_draws"]
 
 Kernel = Literal["imq", "gaussian", "polynomial"]
+DRAWS_ALONE = "this objective sees its draws alone, without a gradient"
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -30,7 +31,7 @@ def mmd(z: Tensor, other: Tensor, *, kernel: Kernel = "imq") -> Tensor:
     :math:`(a \cdot b / d + 1)^3`, which compares moments up to the third.
 
     Args:
-        z: A sample, shape (n, d).
+        z: A sample, shape (n, d). Where n or m is 1 there are no pairs within, and the value is 0.
         other: Another, shape (m, d).
         kernel: How alike two points are.
 
@@ -46,6 +47,8 @@ def mmd(z: Tensor, other: Tensor, *, kernel: Kernel = "imq") -> Tensor:
         >>> round(float(mmd(z, z + 2**0.5, kernel="gaussian")), 4)  # 1 + 1 - 2 / e
         1.2642
     """
+    if min(len(z), len(other)) < 2:
+        return 0 * (z.sum() + other.sum())
     with torch.autocast(z.device.type, enabled=False):  # products lose differences in half
         return _within(z, kernel) + _within(other, kernel) - 2 * _gram(z, other, kernel).mean()
 
@@ -53,7 +56,7 @@ def mmd(z: Tensor, other: Tensor, *, kernel: Kernel = "imq") -> Tensor:
 def _within(z: Tensor, kernel: Kernel) -> Tensor:
     """Mean over all pairs of different rows."""
     gram = _gram(z, z, kernel)
-    return (gram.sum() - gram.diagonal().sum()) / max(1, len(z) * (len(z) - 1))
+    return (gram.sum() - gram.diagonal().sum()) / (len(z) * (len(z) - 1))
 
 
 def _gram(a: Tensor, b: Tensor, kernel: Kernel) -> Tensor:
@@ -83,25 +86,8 @@ def trained_draws(node: Node) -> Tensor:
     paths = type(node.p).rsample is not Density.rsample
     draws = _beside(node, node.p.rsample if paths else node.p.sample)
     if not draws.requires_grad:
-        require_fixed(node)
+        require_fixed(node, DRAWS_ALONE)
     return draws
-
-
-def require_fixed(node: Node) -> None:
-    """Refuse a prior with parameters, where the objective gives them no gradient.
-
-    Raises:
-        ConfigError: If the prior's density depends on parameters.
-    """
-    if node.p.log_prob(node.z.detach()).requires_grad:
-        raise ConfigError(
-            "the prior would stay untrained: this objective sees its draws alone, without a "
-            "gradient",
-            expected="a prior without parameters",
-            got=type(node.p).__name__,
-            remedy="train with a fixed prior such as 'standard', and fit this one afterwards "
-            "with fit-prior; or choose an objective with a rate, such as 'elbo'",
-        )
 
 
 def _beside(node: Node, draw: Callable[[Sequence[int]], Tensor]) -> Tensor:

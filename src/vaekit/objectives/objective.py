@@ -110,12 +110,27 @@ class Objective(Spec):
 
     Attributes:
         samples: How many codes K the objective wants per example.
+        uses_prior: Whether codes are drawn towards p(z), so that its draws are codes of data.
     """
 
     samples = 1
+    uses_prior = True
+
+    def for_data(self, data: Any) -> Objective:
+        """The objective for this training data; the loop asks before it starts.
+
+        Args:
+            data: Rows, as :class:`vaekit.data.Rows`; what is asked for is how many there are
+                (:meth:`for_rows`), unless an objective wants to know more.
+        """
+        return self.for_rows(len(data))
 
     def for_rows(self, rows: int) -> Objective:
-        """The objective for a training set of so many rows; the loop asks before it starts."""
+        """The objective for a training set of so many rows."""
+        return self
+
+    def for_held_out(self, data: Any) -> Objective:
+        """The objective as it is watched on this held-out data, after :meth:`for_data`."""
         return self
 
     def contest(self, model: nn.Module) -> Contest | None:

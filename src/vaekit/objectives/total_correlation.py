@@ -108,7 +108,7 @@ def rate_parts(node: Node, *, rows: int, sampling: Sampling) -> RateParts:
     The density of all codes, :math:`q(z) = \frac1N \sum_n q(z|x_n)`, is estimated by a weighted
     sum over the batch of B rows. Weighted sampling gives each row :math:`1/(NB)`. Stratified
     sampling gives the row itself 1/N and shares the rest among the others, so that the sum is
-    unbiased.
+    unbiased; a row that is alone has all of it.
 
     Args:
         node: Its posterior must be a normal with independent coordinates.
@@ -138,7 +138,9 @@ def rate_parts(node: Node, *, rows: int, sampling: Sampling) -> RateParts:
 def sampling_weights(batch: int, rows: int, sampling: Sampling, *, like: Tensor) -> Tensor:
     """Logarithms of the weights of q(z_i|x_j) in the estimate of q(z_i), shape (B, B)."""
     others = batch - 1
-    if sampling == "weighted" or not others:
+    if sampling == "stratified" and not others:
+        return torch.zeros(1, 1).to(like)
+    if sampling == "weighted":
         return torch.full((batch, batch), -math.log(rows * batch)).to(like)
     rows = max(rows, batch)
     eye = torch.eye(batch, dtype=torch.bool, device=like.device)

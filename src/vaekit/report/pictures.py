@@ -40,10 +40,14 @@ class Scene:
         artifact: The model.
         data: Held-out rows; the first 10,000 are shown.
         train: Training rows, for PCA.
+        remark: What a reader of the samples must know.
     """
 
-    def __init__(self, artifact: Artifact, data: Rows, train: Rows | None) -> None:
+    def __init__(
+        self, artifact: Artifact, data: Rows, train: Rows | None, *, remark: str = ""
+    ) -> None:
         self.artifact = artifact
+        self.remark = f" Note that {remark}." if remark else ""
         self.codec = artifact.codec
         self.vae = ModelRepresentation(artifact.model)
         batch = next(iter(data.batches(MOST_ROWS)))
@@ -154,7 +158,7 @@ def _image_figures(scene: Scene) -> Iterator[Drawn]:
     yield (
         "samples",
         "Samples",
-        "Means of p(x|z) at codes drawn from the prior.",
+        f"Means of p(x|z) at codes drawn from the prior.{scene.remark}",
         plots.samples(drawn),
     )
     shown = scene.x[:10]
@@ -202,7 +206,7 @@ def _table_figures(scene: Scene) -> Iterator[Drawn]:
     yield (
         "samples",
         "Marginals",
-        "Held-out rows and rows drawn from the model, column by column.",
+        f"Held-out rows and rows drawn from the model, column by column.{scene.remark}",
         figure,
     )
     recons = scene.vae.reconstruct(scene.x[:6], None if scene.c is None else scene.c[:6])

@@ -16,7 +16,7 @@ from vaekit.plots import Metric
 from vaekit.report.page import build_report
 from vaekit.report.pictures import Scene, draw_pictures
 from vaekit.spec import registered
-from vaekit.tasks import Prepared, instruments_for, open_run, prepare_data, sample_of
+from vaekit.tasks import Prepared, instruments_for, open_run, prepare_data, prior_remark, sample_of
 
 __all__ = ["compare_with_pca", "report_run"]
 
@@ -46,7 +46,7 @@ def report_run(
     run, command = open_run(folder)
     prepared = prepared or prepare_data(run.data, codec=artifact.codec)
     data, train = sample_of(prepared.held_out), sample_of(prepared.part("train"))
-    scene = Scene(artifact, data, train)
+    scene = Scene(artifact, data, train, remark=prior_remark(folder, artifact))
     pictures = draw_pictures(scene, folder / "figures")
     pca = compare_with_pca(artifact, data, train, features=features)
     return build_report(

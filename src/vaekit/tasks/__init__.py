@@ -3,7 +3,7 @@
 from vaekit.tasks.comparison import compare_runs
 from vaekit.tasks.composition import Composition, Hint, Recipe
 from vaekit.tasks.evaluation import evaluate_run, other_data
-from vaekit.tasks.ex_post import PriorFit, PriorModel, codes_of, fit_prior
+from vaekit.tasks.ex_post import PriorFit, PriorModel, codes_of, fit_prior, prior_remark
 from vaekit.tasks.features import Classifier, ClassifierFeatures, features_from_text
 from vaekit.tasks.instruments import instruments_for
 from vaekit.tasks.representation import ModelRepresentation
@@ -43,6 +43,7 @@ __all__ = [
     "open_run",
     "other_data",
     "prepare_data",
+    "prior_remark",
     "resume_run",
     "sample_of",
     "start_run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,11 +23,12 @@ from vaekit.tasks.run import RUN, open_run, require_new_folder
 from vaekit.tasks.source import Prepared, prepare_data
 from vaekit.training import Adam, Callback, Processes, Trainer, Training
 
-__all__ = ["PriorFit", "PriorModel", "codes_of", "fit_prior"]
+__all__ = ["PriorFit", "PriorModel", "codes_of", "fit_prior", "prior_remark"]
 
 DEFAULT = Training(epochs=50, batch_size=256, optimizer=Adam(lr=3e-3), lr_schedule=Cosine())
 ROWS_A_TIME = 1_000
 INITIAL_ROWS = 2_000
+FITTED_TO = "prior_fitted_to"
 
 
 class PriorFit(Spec):
@@ -106,7 +108,8 @@ def fit_prior(
     model = _with_prior(artifact, changed.composition.model, training.seed).to(processes.device)
     parts = {name: part.to(processes.device) for name, part in prepared.parts.items()}
     first = next(iter(parts["train"].sample(INITIAL_ROWS).batches(INITIAL_ROWS)))
-    initialise(model, first.x, first.c)
+    with torch.no_grad():
+        initialise(model, first.x, model.completed(first.x, first.c))
     codes: dict[str, Rows] = {
         name: codes_of(model, parts[name], draws=draws if name == "train" else 1)
         for name in ("train", "validation")
@@ -127,7 +130,7 @@ def fit_prior(
         source=run.data.source,
         fingerprint=prepared.raw.fingerprint,
         command=command,
-        prior_fitted_to=folder.name,
+        **{FITTED_TO: folder.name},
     )
     save(out, model.cpu().eval(), artifact.codec, provenance=origin)
     return load(out)
@@ -155,9 +158,26 @@ def _with_prior(artifact: Artifact, spec: Any, seed: int) -> Any:
     return model.eval()
 
 
+def prior_remark(folder: Path, artifact: Artifact) -> str:
+    """What a reader of samples must know where training left the prior out; empty elsewhere.
+
+    Args:
+        folder: The model's; one that is no run says nothing of its objective.
+        artifact: The model.
+    """
+    if FITTED_TO in artifact.provenance or not (folder / RUN).is_file():
+        return ""
+    if getattr(open_run(folder)[0].composition.objective, "uses_prior", True):
+        return ""
+    command = shlex.join(["vaekit", "fit-prior", str(folder), "--prior", "mixture"])
+    return f"codes were not trained towards the prior; fit one to them first: {command}"
+
+
 @torch.no_grad()
 def codes_of(model: Any, rows: Rows, *, draws: int = 1, seed: int = 0) -> TensorData:
-    """Draws from q(z|x) as a data set, with the contexts of their rows.
+    """Draws from q(z|x) as a data set, with the contexts that they were drawn given.
+
+    Where a row has no label and the model infers one, that is its context.
 
     Args:
         model: In evaluation mode.
@@ -172,10 +192,11 @@ def codes_of(model: Any, rows: Rows, *, draws: int = 1, seed: int = 0) -> Tensor
         raise ConfigError("codes are not vectors", expected="(n,)", got=model.latent_shape)
     z, contexts, first = [], [], 0
     for batch in rows.batches(ROWS_A_TIME):
+        c = model.completed(batch.x, batch.c)
         with row_noise(seed, first, len(batch)):
-            z.append(model.encode(batch.x, batch.c).sample((draws,)).flatten(0, 1))
-        if batch.c is not None:
-            contexts.append(batch.c.repeat(draws, 1))
+            z.append(model.encode(batch.x, c).sample((draws,)).flatten(0, 1))
+        if c is not None:
+            contexts.append(c.repeat(draws, 1))
         first += len(batch)
     context = ArrayCodec(shape=(model.context_dim,)) if contexts else None
     codec = DataCodec(x=ArrayCodec(shape=model.latent_shape), context=context)

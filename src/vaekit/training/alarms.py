@@ -42,8 +42,10 @@ def alarms(record: Mapping[str, Any], model: nn.Module) -> list[str]:
 
 
 def _collapse(record: Mapping[str, Any], model: nn.Module) -> list[str]:
-    """The signs of a collapsed code, in words."""
-    signs = []
+    """The signs of a collapsed code, in words; a code that is a point has no rate to lose."""
+    signs: list[str] = []
+    if not getattr(getattr(model, "posterior", None), "has_density", True):
+        return signs
     kl = record.get("kl") or []
     dimensions = math.prod(getattr(model, "latent_shape", (len(kl),)))
     carrying = sum(value is not None and value >= INACTIVE for value in kl)

@@ -42,8 +42,9 @@ def freeze_scale(
     total, count, rows = 0.0, 0, 0
     for batch in data.sample(MOST_ROWS).batches(batch_size):
         with row_noise(seed, rows, len(batch.x)):
-            px = model.evidence(batch.x, batch.c).px  # type: ignore[operator]
-        error = (batch.x - px.mean).square().double()
+            evidence = model.evidence(batch.x, batch.c, target=batch.target)  # type: ignore[operator]
+        target = batch.x if batch.target is None else batch.target
+        error = (target - evidence.px.mean).square().double()
         total += float(error.sum())
         count += error.numel()
         rows += len(batch.x)

@@ -99,8 +99,8 @@ class Trainer:
                 remedy="give data a validation part (data.validation=0.05), or leave patience out",
             )
         self.training = training
-        for_rows = getattr(objective, "for_rows", None)
-        self.objective = objective if for_rows is None else for_rows(len(data["train"]))
+        self.objective = _told(objective, "for_data", data["train"])
+        self.watched = _told(self.objective, "for_held_out", data.get("validation"))
         self.folder = folder
         self.processes = processes or Processes(accelerator=accelerator)
         self.callbacks = list(callbacks) if self.processes.is_first else []
@@ -316,14 +316,14 @@ class Trainer:
     def _validate(self) -> dict[str, Any]:
         """The objective on held-out data, with the weights that would be saved."""
         held_out = self.data.get("validation")
-        if held_out is None or self.objective is None:
+        if held_out is None or self.watched is None:
             return {}
         start = time.perf_counter()
         seed = self.training.seed
         with self._averaged_weights():
             freeze_scale(self.model, self.data["train"].head(SCALE_ROWS), seed=seed)
             terms = held_out_terms(
-                self.model, self.objective, held_out, samples=self._steps.samples, seed=seed
+                self.model, self.watched, held_out, samples=self._steps.samples, seed=seed
             )
         return terms | {"valid_seconds": time.perf_counter() - start}
 
@@ -458,3 +458,9 @@ class Trainer:
     def _notify(self, event: str, *args: Any, **kwargs: Any) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*args, **kwargs)
+
+
+def _told(objective: Any, method: str, data: Rows | None) -> Any:
+    """The objective after it has seen this data, where it is one that asks."""
+    ask = getattr(objective, method, None)
+    return objective if ask is None or data is None else ask(data)

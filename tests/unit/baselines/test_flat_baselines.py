@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from vaekit.baselines import DBN, ICA, NMF, TSNE, KernelPCA, Representation, summarise
+from vaekit.baselines import (
+    DBN,
+    ICA,
+    NMF,
+    PCA,
+    PPCA,
+    TSNE,
+    FactorAnalysis,
+    KernelPCA,
+    Representation,
+    summarise,
+)
 from vaekit.errors import ConfigError, DataError, NotFittedError, ShapeError
 from vaekit.spec import from_json, registered, to_json
 
@@ -90,6 +101,41 @@ def test_rows_that_determine_too_little(spec):
         spec.replace(latent_dim=13).build().fit(rows())
     with pytest.raises(DataError, match="all rows are the same"):
         spec.build().fit(np.ones((5, 4)))
+
+
+FLAT = [
+    *SPECS[:4],
+    NMF(latent_dim=2, shift="minimum"),
+    PCA(latent_dim=2),
+    PPCA(latent_dim=2),
+    FactorAnalysis(latent_dim=2),
+]
+
+
+@pytest.mark.parametrize("spec", FLAT, ids=lambda spec: spec.kind)
+@pytest.mark.parametrize(
+    ("scale", "word"), [(1e200, "large"), (1e-200, "small"), (1e308, "large")]
+)
+def test_squares_that_overflow_or_vanish_are_refused(spec, scale, word):
+    with pytest.raises(
+        DataError, match=f"squares of the data are too {word} for .*Scale the data"
+    ):
+        spec.build().fit(rows() * scale)
+
+
+@pytest.mark.parametrize("spec", FLAT, ids=lambda spec: spec.kind)
+@pytest.mark.parametrize("power", [1, -1])
+def test_just_within_these_limits_codes_are_finite(spec, power):
+    """The limits are worth having only if nothing fails on their near side."""
+    x = rows() * (1e14 if isinstance(spec, TSNE) else 1e144) ** power
+    assert np.isfinite(spec.build().fit(x).encode(x)).all()
+
+
+@pytest.mark.parametrize("spec", FLAT, ids=lambda spec: spec.kind)
+@pytest.mark.parametrize("x", [[["a", "b"]] * 9, [[1.0, 2.0], [3.0]], [[10**400, 1]] * 3])
+def test_what_is_not_numbers_is_refused(spec, x):
+    with pytest.raises(DataError, match="not numbers; expected an array of numbers"):
+        spec.build().fit(x)
 
 
 @pytest.mark.parametrize("spec", SPECS[1:4], ids=lambda spec: spec.kind)

@@ -1,11 +1,14 @@
 """The semi-supervised VAE: its bounds against sums over classes, its gradients, its classifier."""
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from vaekit.data import DataCodec, RawData, TensorData
 from vaekit.distributions import shared_noise
 from vaekit.errors import ConfigError, ShapeError
 from vaekit.latents import ConditionalNormal
@@ -15,6 +18,7 @@ from vaekit.models import FlatVAE, SemiSupervisedVAE, VAEModel
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO, BetaTC, ImportanceWeighted, InfoVAE, SemiSupervised
 from vaekit.spec import from_json, to_json
+from vaekit.training.processes import Share
 
 CLASSES, ROWS, SHAPE = 3, 5, (4,)
 NET = MLP(hidden=(6,), activation="tanh")
@@ -135,7 +139,7 @@ def gradients(of, loss):
 @pytest.mark.parametrize("bound", [ELBO(), ImportanceWeighted(samples=2)], ids=lambda o: o.kind)
 def test_rows_without_labels_teach_every_part(bound):
     ours = model(class_prior="learned")
-    objective = SemiSupervised(bound=bound)
+    objective = SemiSupervised(bound=bound, share=0.5)
     evidence = ours.evidence(binary(), samples=objective.samples)
     reached = gradients(ours, objective(evidence).total)
     missed = {name for name, _ in ours.named_parameters()} - reached
@@ -150,7 +154,7 @@ def test_the_classifier_learns_from_labels_by_alpha_alone():
 
     def of_classifier(alpha):
         reached = gradients(
-            ours, SemiSupervised(alpha=alpha)(ours.evidence(x, c, given=[z])).total
+            ours, SemiSupervised(alpha=alpha, share=1.0)(ours.evidence(x, c, given=[z])).total
         )
         return {name for name in reached if name.startswith("classifier")}
 
@@ -163,10 +167,60 @@ def test_the_classifier_learns_from_labels_by_alpha_alone():
 def test_the_cross_entropy_is_that_of_the_labelled_rows():
     ours, x, c = model(), binary(), one_hot(0, 2, 1, 1, 0)
     c[0] = 0
-    loss = SemiSupervised(alpha=2.0)(evidence := ours.evidence(x, c))
+    loss = SemiSupervised(alpha=2.0, share=0.8)(evidence := ours.evidence(x, c))
     expected = nn.functional.cross_entropy(ours.classifier(x[1:]), torch.tensor([2, 1, 1, 0]))
     torch.testing.assert_close(loss.terms["classification"], expected.detach())
     torch.testing.assert_close(loss.total, -evidence.elbo.mean() + 2 * expected)
+
+
+def few_labels(rows=40, labelled=6):
+    """Binary rows of which few have a label, and the codec that reads them."""
+    classes = np.array(["a", "b", "c"])
+    names = np.where(np.arange(rows) < labelled, classes[np.arange(rows) % 3], "")
+    raw = RawData(np.random.default_rng(0).integers(0, 2, (rows, *SHAPE)), labels=names)
+    codec = DataCodec.fit(raw, context="labels", unlabelled="keep", scaling="none")
+    return TensorData.of(raw, codec)
+
+
+@pytest.mark.parametrize("size", [1, 7, 16, 40])
+def test_over_an_epoch_its_mean_is_that_of_all_labelled_rows_whatever_the_batch(size):
+    data, ours = few_labels(), model().float()
+    objective = SemiSupervised(alpha=1.0).for_data(data)
+    whole = next(data.batches(40))
+    expected = nn.functional.cross_entropy(ours.classifier(whole.x[:6]), whole.y[:6]).item()
+    total = 0.0
+    for batch in data.epoch(size, seed=0, epoch=0):
+        loss = objective(ours.evidence(batch.x, batch.c))
+        total += float(loss.terms["classification"]) * len(batch) / len(data)
+    assert total == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_terms_of_two_shares_sum_to_those_of_the_batch():
+    """One process holds all labels, the other none: gradients are scaled by shares of rows."""
+    data, ours = few_labels(), model().float()
+    objective = SemiSupervised(alpha=1.0).for_data(data)
+    batch = next(data.batches(9))
+    expected = objective(ours.evidence(batch.x, batch.c)).terms["classification"]
+    found = 0.0
+    for rank in range(2):
+        share = Share(SimpleNamespace(count=2), 9, rank=rank)
+        part = share.part(batch)
+        loss = objective(ours.evidence(part.x, part.c))
+        found += share.share * loss.terms["classification"]
+    torch.testing.assert_close(found, expected)
+
+
+def test_who_says_how_many_rows_have_a_label():
+    data = few_labels()
+    assert SemiSupervised().for_data(data).share == 6 / 40
+    assert SemiSupervised(share=0.5).for_data(data).share == 0.5
+    held_out = data.head(6)  # all of them have a label
+    assert SemiSupervised().for_data(data).for_held_out(held_out).share == 1.0
+    evidence = model().evidence(binary())
+    with pytest.raises(ConfigError, match=r"share of the training rows.*training loop does so"):
+        SemiSupervised()(evidence)
+    assert SemiSupervised(share=0.0)(evidence).terms["classification"] == 0
+    assert SemiSupervised(alpha=0.0)(evidence).total.isfinite()
 
 
 # --- use -----------------------------------------------------------------------------------------

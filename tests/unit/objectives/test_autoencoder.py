@@ -1,15 +1,17 @@
 """The autoencoder's penalties against torch.autograd.functional and plain sums."""
 
+import copy
 from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from vaekit.distributions import Normal
 from vaekit.errors import ConfigError
 from vaekit.latents import Point
 from vaekit.likelihoods import Gaussian
-from vaekit.models import Evidence, FlatVAE
+from vaekit.models import Evidence, FlatVAE, SemiSupervisedVAE
 from vaekit.networks import MLP
 from vaekit.objectives import Autoencoding, Progress
 
@@ -187,6 +189,30 @@ def test_smoothness_can_be_measured_without_gradients_and_with_a_frozen_encoder(
     model.encoder.requires_grad_(False)
     loss = loss_of(Autoencoding(smoothness=1.0), model, batch)
     torch.testing.assert_close(loss.terms["smoothness"], expected)
+
+
+def test_smoothness_is_by_the_code_of_a_single_group(batch):
+    spec = SemiSupervisedVAE(likelihood=Gaussian(scale=1.0), encoder=MLP(hidden=(6,)))
+    model = spec.build(event_shape=(5,), context_dim=3).to(batch.x.dtype)
+    batch.c = torch.zeros(7, 3).to(batch.x)
+    with pytest.raises(ConfigError, match=r"single latent group.*2 latent groups.*smoothness"):
+        loss_of(Autoencoding(smoothness=1.0), model, batch)
+
+
+@pytest.mark.parametrize("penalty", ["contraction", "smoothness"])
+def test_the_second_pass_leaves_running_statistics_alone(dtype, batch, penalty):
+    def network(*sizes):
+        return nn.Sequential(nn.Linear(*sizes), nn.BatchNorm1d(sizes[1]))
+
+    spec = FlatVAE(latent_dim=3, encoder=network(5, 6), decoder=network(3, 5), posterior=Point())
+    plain = spec.build(event_shape=(5,)).to(dtype)
+    other = copy.deepcopy(plain)
+    loss_of(Autoencoding(), plain, batch)
+    loss = loss_of(Autoencoding(**{penalty: 0.1}), other, batch)
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(dict(other.named_buffers())[name], buffer, rtol=0, atol=0)
+    loss.total.backward()
+    assert all(p.grad is not None for p in other.parameters())
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,27 @@ import torch
 
 from vaekit.distributions import Normal, StandardNormal
 from vaekit.errors import ConfigError
-from vaekit.latents import ConditionalNormal, MixtureOfNormals, Standard, Vamp
-from vaekit.models import FlatVAE, Node
-from vaekit.objectives import WAE, WAEGAN, InfoVAE, mmd
+from vaekit.latents import (
+    ConditionalNormal,
+    FlowOfNormal,
+    MixtureOfNormals,
+    Point,
+    Standard,
+    Vamp,
+)
+from vaekit.models import FlatVAE, Node, SemiSupervisedVAE
+from vaekit.objectives import (
+    DIP,
+    ELBO,
+    WAE,
+    WAEGAN,
+    Autoencoding,
+    FactorVAE,
+    ImportanceWeighted,
+    InfoVAE,
+    SemiSupervised,
+    mmd,
+)
 from vaekit.objectives.mmd import prior_draws
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -77,12 +95,20 @@ def test_between_two_normals_it_has_the_mean_of_the_closed_form():
     assert abs(mean - expected) < 4 * error < 0.1 * expected
 
 
-@pytest.mark.parametrize("rows", [1, 5])
-def test_one_row_gives_a_finite_value_and_gradient(rows):
+@pytest.mark.parametrize("kernel", ["imq", "gaussian", "polynomial"])
+@pytest.mark.parametrize(("rows", "others"), [(1, 1), (1, 5), (5, 1)])
+def test_where_a_sample_has_no_pairs_it_is_zero_and_pulls_nowhere(rows, others, kernel):
     z = torch.randn(rows, 2).requires_grad_()
-    value = mmd(z, torch.randn(rows, 2))
-    (gradient,) = torch.autograd.grad(value, z)
-    assert value.isfinite()
+    other = torch.randn(others, 2).requires_grad_()
+    value = mmd(z, other, kernel=kernel)
+    assert value == 0
+    for gradient in torch.autograd.grad(value, [z, other]):
+        assert not gradient.any()
+
+
+def test_gradients_of_equal_rows_are_finite():
+    z = torch.zeros(5, 2).requires_grad_()
+    (gradient,) = torch.autograd.grad(mmd(z, torch.randn(5, 2)), z)
     assert gradient.isfinite().all()
 
 
@@ -102,8 +128,9 @@ def test_the_prior_is_drawn_once_for_each_code(samples):
 ALONE = [WAE(), InfoVAE(alpha=1.0)]
 
 
-def evidence_of(prior, context_dim=0):
-    model = FlatVAE(latent_dim=2, prior=prior).build(event_shape=(3,), context_dim=context_dim)
+def evidence_of(prior, context_dim=0, **parts):
+    spec = FlatVAE(latent_dim=2, prior=prior, **parts)
+    model = spec.build(event_shape=(3,), context_dim=context_dim)
     c = torch.randn(6, context_dim) if context_dim else None
     return model, model.evidence(torch.rand(6, 3), c)
 
@@ -114,6 +141,50 @@ def test_a_prior_that_would_stay_untrained_is_refused(objective, prior):
     _, evidence = evidence_of(prior)
     with pytest.raises(ConfigError, match=r"(?s)would stay untrained.*'standard'.*fit-prior"):
         objective(evidence)
+
+
+RATED = [
+    ELBO(),
+    ImportanceWeighted(samples=1),
+    FactorVAE(),
+    InfoVAE(alpha=0.5),
+    DIP(of="means"),
+]
+UNTRAINED = [MixtureOfNormals(components=3), FlowOfNormal(hidden=(4,))]
+
+
+@pytest.mark.parametrize("objective", [*RATED, Autoencoding()], ids=lambda o: o.kind)
+@pytest.mark.parametrize("prior", UNTRAINED, ids=lambda p: p.kind)
+def test_a_point_has_no_rate_that_could_train_the_prior(objective, prior):
+    _, evidence = evidence_of(prior, posterior=Point())
+    with pytest.raises(ConfigError, match=r"would stay untrained.*'standard'.*'diagonal'"):
+        objective(evidence)
+    assert objective(evidence_of(Standard(), posterior=Point())[1]).total.isfinite()
+
+
+@pytest.mark.parametrize("objective", RATED, ids=lambda o: o.kind)
+def test_a_rate_trains_the_prior(objective):
+    model, evidence = evidence_of(MixtureOfNormals(components=3))
+    torch.autograd.grad(objective(evidence).total, list(model.prior.parameters()))
+
+
+@pytest.mark.parametrize("prior", UNTRAINED, ids=lambda p: p.kind)
+def test_an_autoencoder_has_no_term_in_the_prior(prior):
+    with pytest.raises(ConfigError, match=r"would stay untrained: .* no term"):
+        Autoencoding()(evidence_of(prior)[1])
+
+
+def test_the_same_holds_for_codes_given_a_class():
+    spec = SemiSupervisedVAE(prior=MixtureOfNormals(components=3), posterior=Point())
+    model = spec.build(event_shape=(3,), context_dim=2)
+    with pytest.raises(ConfigError, match="would stay untrained: a posterior without a density"):
+        SemiSupervised(share=0.5)(model.evidence(torch.rand(6, 3)))
+
+
+def test_draws_train_the_prior_of_points():
+    model, evidence = evidence_of(ConditionalNormal(), context_dim=2, posterior=Point())
+    total = InfoVAE(alpha=1.0)(evidence).total
+    assert all(g.any() for g in torch.autograd.grad(total, list(model.prior.parameters())))
 
 
 def test_a_critic_trains_no_prior():

@@ -66,6 +66,13 @@ def test_a_batch_of_one_row_is_finite(sampling):
     assert BetaTC(rows=9, sampling=sampling)(evidence).total.isfinite()
 
 
+def test_a_row_that_is_alone_has_no_total_correlation():
+    node = FlatVAE(latent_dim=3).build(event_shape=(4,)).evidence(torch.rand(1, 4)).nodes[0]
+    parts = rate_parts(node, rows=1_000, sampling="stratified")
+    assert float(parts.total_correlation.detach()) == pytest.approx(0, abs=1e-5)
+    torch.testing.assert_close(parts.dimension_wise, (node.log_q - node.log_p).mean())
+
+
 def test_it_wants_to_know_the_number_of_rows():
     evidence = FlatVAE().build(event_shape=(4,)).evidence(torch.rand(3, 4))
     with pytest.raises(ConfigError, match="number of training rows"):

@@ -19,7 +19,7 @@ from vaekit.latents import (
 from vaekit.likelihoods import Bernoulli, Gaussian
 from vaekit.models import FlatVAE
 from vaekit.networks import MLP
-from vaekit.objectives import ELBO, Autoencoding
+from vaekit.objectives import ELBO, WAE, Autoencoding
 from vaekit.report import report_run
 from vaekit.report.run_report import compare_with_pca
 from vaekit.tasks import Composition, DataSpec, Run, evaluate_run, prepare_data, start_run
@@ -101,6 +101,15 @@ def test_the_page_says_what_is_shared_and_what_is_left_out(tmp_path):
     assert "encoder shared encoder, posterior shared posterior" in page
     assert page.count("as the encoder, mirrored") == 1  # the decoder, and not the corruption
     assert page.index("Remarks") < page.index("no ssim")  # a remark, no warning above the numbers
+
+
+@pytest.mark.parametrize("data", ["images", "table"])
+def test_samples_of_an_autoencoder_say_that_its_prior_is_not_fitted(tmp_path, data):
+    data = table(tmp_path) if data == "table" else None
+    page, _ = reported(tmp_path / "run", data, Autoencoding(), posterior=Point())
+    assert f"vaekit fit-prior {tmp_path / 'run'} --prior mixture" in page
+    page, _ = reported(tmp_path / "other", data, WAE(), posterior=Point())
+    assert "fit-prior" not in page
 
 
 @pytest.mark.parametrize("latent_dim", [1, 7])

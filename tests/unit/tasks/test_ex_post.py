@@ -2,15 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from vaekit.artifacts import load
 from vaekit.cli import app
+from vaekit.data import DataCodec, RawData, TensorData
 from vaekit.errors import ConfigError
 from vaekit.latents import FlowOfNormal, MixtureOfNormals, Point, Standard, Vamp
 from vaekit.likelihoods import Bernoulli, Gaussian
-from vaekit.models import FlatVAE, LinearVAE, SecondStage
+from vaekit.models import FlatVAE, LinearVAE, SecondStage, SemiSupervisedVAE
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO, Autoencoding, mmd
 from vaekit.tasks import (
@@ -142,6 +144,22 @@ def test_a_flow_given_the_label(run, tmp_path):
     assert model.prior(torch.eye(10)).log_prob(torch.zeros(10, 2)).unique().numel() == 10
 
 
+def test_codes_are_kept_with_the_label_that_they_were_drawn_given():
+    torch.manual_seed(0)
+    spec = SemiSupervisedVAE(encoder=SMALL, likelihood=Gaussian(scale=1.0))
+    model = spec.build(event_shape=(3,), context_dim=2).eval()
+    names = np.array(["a", "b"] * 3 + [""] * 30)
+    raw = RawData(np.random.default_rng(0).normal(size=(36, 3)), labels=names)
+    codec = DataCodec.fit(raw, context="labels", unlabelled="keep", scaling="none")
+    rows = TensorData.of(raw, codec)
+    codes = next(codes_of(model, rows, draws=2).batches(72))
+    batch = next(rows.batches(36))
+    guess = model.classify(batch.x).mean.argmax(-1)
+    assert len(guess.unique()) == 2, "the test needs both classes"
+    expected = torch.where(batch.y >= 0, batch.y, guess).repeat(2)
+    assert torch.equal(codes.c, torch.eye(2)[expected])
+
+
 def test_several_draws_of_each_row(run):
     folder, prepared = run("vae")
     model, rows = load(folder).model, prepared.parts["validation"]
@@ -184,6 +202,20 @@ def test_the_command(run, tmp_path, cli):
     again = cli.invoke(app, [*words, "--out", str(out)])
     assert again.exit_code == 2
     assert "holds a run already" in again.stderr
+
+
+def test_samples_of_an_autoencoder_ask_for_a_prior_until_it_has_one(run, tmp_path, cli):
+    folder, prepared = run("autoencoder")
+    command = f"vaekit fit-prior {folder} --prior mixture"
+    words = ["sample", str(folder), "-n", "3", "--out", str(tmp_path / "s.npz")]
+    said = cli.invoke(app, words)
+    assert "3 samples" in said.stdout
+    assert command in said.stderr
+    assert command in json.loads(cli.invoke(app, [*words, "--json"]).stdout)["remark"]
+    fit_prior(folder, MixtureOfNormals(2), tmp_path / "new", training=QUICK, prepared=prepared)
+    for other in (tmp_path / "new", run("vae")[0]):
+        words[1] = str(other)
+        assert "fit-prior" not in cli.invoke(app, words).output
 
 
 def test_settings_of_the_command(run, tmp_path, cli):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from vaekit.latents import Point
 from vaekit.likelihoods import Bernoulli, Gaussian
 from vaekit.metrics import evaluate_model
 from vaekit.models import FlatVAE
@@ -146,3 +147,8 @@ def test_a_floor_is_noticed_with_averaged_weights_too(make_trainer, make_model):
     model = make_model(likelihood=Gaussian(scale="optimal", floor=100.0))
     history = make_trainer(model=model, average=0.5).fit()
     assert any("at its floor" in warning for warning in history.last["warnings"])
+
+
+def test_a_code_that_is_a_point_has_no_rate_to_lose():
+    model = FlatVAE(latent_dim=2, posterior=Point()).build(event_shape=(3,))
+    assert alarms({"kl": [0.0, 0.0]}, model) == []

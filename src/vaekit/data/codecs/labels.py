@@ -56,6 +56,14 @@ class LabelCodec(Spec, kind="codec/labels"):
             raise DataError("there are no labels", remedy="say where they are, e.g. label='class'")
         found = np.unique(clean_labels(labels, where="labels"))
         classes = (found[~missing(found)] if unlabelled == "keep" else found).tolist()
+        if not classes:
+            raise DataError(
+                "no row has a label",
+                expected="at least one",
+                got=f"{len(labels)} empty ones",
+                where="labels",
+                remedy="name another column of labels, or none",
+            )
         if len(classes) > MAX_ITEMS:
             raise DataError(
                 "too many classes",
