@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from vaekit.baselines.flat import Floats, as_rows
 from vaekit.metrics import (
@@ -18,6 +17,7 @@ from vaekit.metrics import (
     put_disentanglement,
     put_mean,
     put_neighbours,
+    put_numbers,
     put_probes,
     put_reconstruction,
     put_samples,
@@ -72,8 +72,8 @@ def summarise(
     train: ArrayLike,
     test: ArrayLike,
     *,
-    train_labels: Sequence[Any] | NDArray[Any] | None = None,
-    test_labels: Sequence[Any] | NDArray[Any] | None = None,
+    labels: tuple[ArrayLike, ArrayLike] | None = None,
+    numbers: tuple[ArrayLike, ArrayLike] | None = None,
     test_factors: ArrayLike | None = None,
     instruments: Instruments = BASIC,
     seed: int = 0,
@@ -84,8 +84,10 @@ def summarise(
         representation: What to fit.
         train: Rows to learn from, shape ``(m, *event)``.
         test: Rows to measure, shape ``(n, *event)``.
-        train_labels: Classes (or numbers) of the training rows; with both, the codes are probed.
-        test_labels: Those of the measured rows.
+        labels: Classes of the training rows (m,) and of the measured rows (n,); with them the
+            codes are probed.
+        numbers: Numbers beside the training rows (m, F) and the measured rows (n, F), which a
+            linear regression reads from the codes.
         test_factors: What made the measured rows, shape (n, F), to compare the codes with.
         instruments: The range of x, and by which features samples are compared, if they are.
         seed: Of the samples.
@@ -118,9 +120,10 @@ def summarise(
         put_active_units(found, _tensor(codes))
         found["notes"].append("log_marginal is exact")
     put_disentanglement(found, codes, test_factors, seed=seed)
-    if train_labels is not None and test_labels is not None:
-        train_codes = representation.encode(train)
-        put_probes(found, train_codes, train_labels, codes, test_labels)
+    if labels is not None:
+        put_probes(found, representation.encode(train), labels[0], codes, labels[1])
+    if numbers is not None:
+        put_numbers(found, representation.encode(train), numbers[0], codes, numbers[1])
     put_neighbours(found, rows, codes)
     if instruments.features is not None:
         some = original[evenly(len(rows), min(len(rows), instruments.generated))]

@@ -23,7 +23,7 @@ from vaekit.metrics.likelihood import (
 )
 from vaekit.metrics.manifolds import Manifolds, compare_manifolds
 from vaekit.metrics.measures import KEYS, MEASURES, Measure
-from vaekit.metrics.probe_table import put_neighbours, put_probes
+from vaekit.metrics.probe_table import put_neighbours, put_numbers, put_probes
 from vaekit.metrics.probes import (
     Clusters,
     cluster_agreement,
@@ -102,6 +102,7 @@ __all__ = [
     "put_disentanglement",
     "put_mean",
     "put_neighbours",
+    "put_numbers",
     "put_probes",
     "put_reconstruction",
     "put_samples",

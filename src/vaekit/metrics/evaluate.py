@@ -15,7 +15,7 @@ from vaekit.errors import ConfigError
 from vaekit.metrics.disentanglement import put_disentanglement
 from vaekit.metrics.likelihood import Scores, block_seed, rows_at_once, score
 from vaekit.metrics.measures import MEASURES
-from vaekit.metrics.probe_table import put_neighbours, put_probes
+from vaekit.metrics.probe_table import put_neighbours, put_numbers, put_probes
 from vaekit.metrics.rate_distortion import (
     DRAWS,
     posterior_means,
@@ -66,7 +66,8 @@ def evaluate_model(
         samples: K, codes drawn for each row, for the ELBO and the log marginal alike.
         seed: Determines the draws of each row, with its number: nothing depends on the batches.
         batch_size: Rows to take at a time.
-        train: Labelled training rows; with them the codes are probed for classes or numbers.
+        train: Training rows; by them the codes are probed for classes (labels), and for the
+            ``numbers`` that lie beside both data sets.
         instruments: The range of x, and by which features samples are compared, if they are.
         only: Keys to measure; what shares their work may come with them, all else is left None
             without a note. None measures everything.
@@ -125,8 +126,8 @@ def evaluate_model(
         found["notes"].append(GREY)
     if "factors" in parts:
         put_disentanglement(found, means, getattr(data, "factors", None), seed=seed)
-    if train is not None and "probes" in parts:
-        _put_probes(found, model, train, rows, batch_size)
+    if train is not None and {"probes", "numbers"} & parts:
+        _put_probes(found, model, train, data, rows, batch_size, parts)
     if "neighbours" in parts:
         put_neighbours(found, some.x, means[some.index])
     if instruments.features is not None and "samples" in parts:
@@ -243,32 +244,36 @@ def _put_probes(
     found: dict[str, Any],
     model: Scorable,
     train: Batches,
+    data: Batches,
     rows: Sequence[_Rows],
     batch_size: int,
+    parts: Collection[str],
 ) -> None:
-    targets = _targets([r.y for r in rows])
+    """What classes and numbers of the rows can be read from their codes."""
+    classes = _classes([r.y for r in rows])
+    numbers = [getattr(some, "numbers", None) for some in (train, data)]
+    known_numbers = [some.cpu() for some in numbers if some is not None]
     codes, seen = [], []
     for batch in train.batches(batch_size, train=False):
-        if targets is None or batch.y is None:
+        if len(known_numbers) < 2 and (classes is None or batch.y is None):
             break
         codes.append(posterior_means(model, batch.x, batch.c).flatten(1))
         seen.append(batch.y)
-    known = _targets(seen)
-    if known is None or targets is None or _is_numeric(known) != _is_numeric(targets):
+    means, known = torch.cat([r.means for r in rows]), _classes(seen)
+    if len(known_numbers) == 2 and "numbers" in parts:
+        put_numbers(found, torch.cat(codes), known_numbers[0], means, known_numbers[1])
+    if "probes" not in parts:
+        return
+    if known is None or classes is None or known.dtype != classes.dtype:
         found["notes"].append("no knn_accuracy: it needs classes in training and evaluated rows")
         return
-    put_probes(found, torch.cat(codes), known, torch.cat([r.means for r in rows]), targets)
+    put_probes(found, torch.cat(codes), known, means, classes)
 
 
-def _targets(labels: Sequence[Tensor | None]) -> Tensor | None:
+def _classes(labels: Sequence[Tensor | None]) -> Tensor | None:
     """All labels in one tensor, or None where some are missing."""
     present = [y.cpu() for y in labels if y is not None]
     return torch.cat(present) if present and len(present) == len(labels) else None
-
-
-def _is_numeric(targets: Tensor) -> bool:
-    """Whether targets are numbers to predict, and not classes."""
-    return targets.is_floating_point()
 
 
 def _generated(model: Any, like: SpreadRows, *, draw: bool, seed: int) -> Tensor:

@@ -11,6 +11,7 @@ Part = Literal[
     "surgery",
     "errors",
     "probes",
+    "numbers",
     "classifier",
     "neighbours",
     "factors",
@@ -73,7 +74,7 @@ MEASURES = (
         error=True,
         part="probes",
     ),
-    Measure("linear_r2", "Linear R² of the codes", "", "higher", error=True, part="probes"),
+    Measure("linear_r2", "Linear R² of the codes", "", "higher", error=True, part="numbers"),
     Measure(
         "label_accuracy",
         "Accuracy of the model's classifier",

@@ -24,7 +24,7 @@ from vaekit.metrics.probes import (
 from vaekit.metrics.spread import evenly
 from vaekit.metrics.table import try_to_put
 
-__all__ = ["put_neighbours", "put_probes"]
+__all__ = ["put_neighbours", "put_numbers", "put_probes"]
 
 NEIGHBOURS = 5
 PROBE_ROWS = 10_000
@@ -46,7 +46,7 @@ def put_probes(
     """Put what can be read from the codes in a table; targets are classes, or floating numbers.
 
     Errors are those of other rows to measure, the fitted probe or the found clusters being what
-    they are: standard errors of the accuracies, and of 50 bootstraps of R², ARI and NMI.
+    they are: standard errors of the accuracies, and of 50 bootstraps of ARI and NMI.
 
     Args:
         found: The table.
@@ -60,12 +60,12 @@ def put_probes(
     if not (len(known) and len(wanted)):
         found["notes"].append("no knn_accuracy: no training row, or no evaluated one, has a label")
         return
+    if known.dtype.kind == "f":
+        put_numbers(found, train, known[:, None], test, wanted[:, None])
+        return
     some, answers = _spread(train, PROBE_ROWS), _spread(known, PROBE_ROWS)
     if len(train) > len(some):
         found["notes"].append(f"regressions fitted to {len(some):,} of {len(train):,} codes")
-    if known.dtype.kind == "f":
-        try_to_put(found, ["linear_r2"], lambda: [_r2(some, answers, test, wanted)])
-        return
     if len(train) < NEIGHBOURS:
         few = f"it needs {NEIGHBOURS} training rows, got {len(train)}"
         found["notes"].append(f"no knn_accuracy: {few}")
@@ -82,6 +82,36 @@ def put_probes(
     )
     grouped, classes = _spread(test, PROBE_ROWS), _spread(wanted, PROBE_ROWS)
     try_to_put(found, ["ari", "nmi"], lambda: _agreement(grouped, classes))
+
+
+def put_numbers(
+    found: dict[str, Any],
+    train_codes: ArrayLike,
+    train_numbers: ArrayLike,
+    codes: ArrayLike,
+    numbers: ArrayLike,
+) -> None:
+    """Put how well a linear regression reads numbers from the codes in a table.
+
+    It is the mean of R² over the numbers; its error is that of 50 bootstraps of the measured rows.
+
+    Args:
+        found: The table.
+        train_codes: Shape (m, latent_dim).
+        train_numbers: Shape (m, F).
+        codes: Shape (n, latent_dim).
+        numbers: Shape (n, F).
+    """
+    some, answers, test, wanted = (
+        np.asarray(values)
+        for values in (
+            _spread(np.asarray(train_codes), PROBE_ROWS),
+            _spread(np.asarray(train_numbers), PROBE_ROWS),
+            codes,
+            numbers,
+        )
+    )
+    try_to_put(found, ["linear_r2"], lambda: [_r2(some, answers, test, wanted)])
 
 
 def put_neighbours(found: dict[str, Any], x: ArrayLike, codes: ArrayLike) -> None:
@@ -109,9 +139,14 @@ def _share(hits: NDArray[np.bool_]) -> Estimate:
 
 
 def _r2(train: Any, answers: Any, test: Any, wanted: Any) -> Estimate:
-    guesses = linear_predictions(train, answers, test, wanted)
-    error = bootstrap_error(lambda rows: explained(wanted[rows], guesses[rows]), len(wanted))
-    return explained(wanted, guesses), float(error)
+    columns = list(zip(answers.T, wanted.T, strict=True))
+    guesses = np.stack([linear_predictions(train, a, test, w) for a, w in columns], 1)
+
+    def mean(rows: Any) -> float:
+        pairs = zip(wanted[rows].T, guesses[rows].T, strict=True)
+        return float(np.mean([explained(ours, theirs) for ours, theirs in pairs]))
+
+    return mean(slice(None)), float(bootstrap_error(mean, len(wanted)))
 
 
 def _agreement(codes: Any, classes: Any) -> list[Estimate]:

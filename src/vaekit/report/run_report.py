@@ -98,11 +98,9 @@ def compare_with_pca(
 def _measured(
     baseline: PCA | PPCA, rows: Any, batch: Any, known: Mapping[str, Any]
 ) -> dict[str, Any]:
-    labels = {}
-    if all(y is not None and (y >= 0).all() for y in (rows.y, batch.y)):
-        labels = {"train_labels": rows.y.numpy(), "test_labels": batch.y.numpy()}
+    labels = None if rows.y is None or batch.y is None else (rows.y.numpy(), batch.y.numpy())
     train, test = rows.x.numpy(), batch.x.numpy()
-    found = summarise(baseline.build(), train, test, **labels, **known)
+    found = summarise(baseline.build(), train, test, labels=labels, **known)
     return found | {"name": f"{type(baseline).__name__}-{baseline.latent_dim}"}
 
 

@@ -74,11 +74,11 @@ def baseline_row(
         latent_dim: Dimension of the codes; None takes that of the run.
         features: What samples are compared by; None leaves samples out.
     """
-    held_out = sample_of(prepared.held_out)
-    train, test = _whole(sample_of(prepared.part("train"))), _whole(held_out)
-    measured = {
-        "train_labels": _array(train.y),
-        "test_labels": _array(test.y),
+    learned, held_out = sample_of(prepared.part("train")), sample_of(prepared.held_out)
+    train, test = _whole(learned), _whole(held_out)
+    measured: dict[str, Any] = {
+        "numbers": _pair(getattr(learned, "numbers", None), getattr(held_out, "numbers", None)),
+        "labels": _pair(train.y, test.y),
         "test_factors": getattr(held_out, "factors", None),
         "instruments": instruments_for(prepared.codec, features),
     }
@@ -86,7 +86,7 @@ def baseline_row(
     try:
         specs = _seeded(_baseline(name, run, wanted), seeds)
         tables = [
-            {"seed": seed, **summarise(spec.build(), _array(train.x), _array(test.x), **measured)}
+            {"seed": seed, **summarise(spec.build(), train.x.numpy(), test.x.numpy(), **measured)}
             for seed, spec in specs.items()
         ]
     except (ConfigError, DataError, NumericalError) as error:
@@ -128,5 +128,6 @@ def _whole(data: Rows) -> Any:
     return next(iter(data.batches(len(data))))
 
 
-def _array(values: Any) -> Any:
-    return None if values is None else values.numpy()
+def _pair(learned: Any, held_out: Any) -> tuple[Any, Any] | None:
+    """Both as arrays, or None where one is missing."""
+    return None if learned is None or held_out is None else (learned.numpy(), held_out.numpy())

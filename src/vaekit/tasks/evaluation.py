@@ -55,7 +55,7 @@ def evaluate_run(
         train: Rows | None = prepared.part("train")
     else:
         data = other_data(artifact, run.data, source)
-        labelled = _has_labels(data)
+        labelled = _has_targets(data)
         train = _training_rows(run, artifact, prepared) if labelled else None
     on_train = source is None and data is train
     data, notes = _measurable(data)
@@ -83,8 +83,10 @@ def evaluate_run(
     return metrics
 
 
-def _has_labels(data: Rows) -> bool:
-    return next(iter(data.batches(1))).y is not None
+def _has_targets(data: Rows) -> bool:
+    """Whether there is something to read from codes: classes, or numbers."""
+    labelled = next(iter(data.batches(1))).y is not None
+    return labelled or getattr(data, "numbers", None) is not None
 
 
 def _training_rows(run: Run, artifact: Artifact, prepared: Prepared | None) -> Rows | None:

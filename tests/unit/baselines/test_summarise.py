@@ -26,7 +26,7 @@ def digits():
 @pytest.mark.parametrize("spec", [PCA(), PPCA(), FactorAnalysis()], ids=lambda spec: spec.kind)
 def test_every_number(digits, spec):
     train, train_labels, test, labels = digits
-    found = summarise(spec.build(), train, test, train_labels=train_labels, test_labels=labels)
+    found = summarise(spec.build(), train, test, labels=(train_labels, labels))
     fitted = spec.build().fit(train)
     gap = (fitted.reconstruct(test) - test) ** 2
     assert found["mse"] == pytest.approx(gap.mean(), rel=1e-12)
@@ -67,8 +67,7 @@ def test_samples_and_codes_are_measured_as_those_of_models_are(digits):
         PPCA(latent_dim=8).build(),
         train,
         test,
-        train_labels=train_labels,
-        test_labels=labels,
+        labels=(train_labels, labels),
         instruments=given,
     )
     fitted = PPCA(latent_dim=8).build().fit(train)
@@ -97,9 +96,7 @@ def test_codes_are_compared_with_known_factors(digits):
 
 def test_too_few_training_rows_to_vote_are_a_note_and_no_error(digits):
     train, train_labels, test, labels = digits
-    found = summarise(
-        PCA().build(), train[:4], test, train_labels=train_labels[:4], test_labels=labels
-    )
+    found = summarise(PCA().build(), train[:4], test, labels=(train_labels[:4], labels))
     assert found["knn_accuracy"] is None
     assert "no knn_accuracy: it needs 5 training rows, got 4" in found["notes"]
 

@@ -386,6 +386,18 @@ def test_codes_that_are_not_finite_are_notes_and_no_numbers(x, monkeypatch):
         )
 
 
+def test_numbers_beside_the_rows_are_read_from_the_codes(x):
+    model, train = flat(), torch.randn(40, 6, dtype=torch.float64)
+    data, known = Data(x), Data(train)
+    data.numbers, known.numbers = x[:, :2], train[:, :2]
+    found = evaluate_model(model, data, samples=1, batch_size=7, train=known)
+    codes, seen = posterior_means(model, x), posterior_means(model, train)
+    expected = [linear_r2(seen, train[:, i], codes, x[:, i]) for i in range(2)]
+    assert found["linear_r2"] == pytest.approx(sum(expected) / 2, rel=1e-12)
+    assert found["linear_r2_error"] > 0
+    assert evaluate_model(model, data, samples=1, train=Data(train))["linear_r2"] is None
+
+
 def test_one_class_is_a_note_and_no_perfect_score(x):
     y = torch.ones(23, dtype=torch.int64)
     found = evaluate_model(flat(), Data(x, y), samples=1, train=Data(x, y))

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 
@@ -17,7 +18,7 @@ from vaekit.metrics import KEYS
 from vaekit.models import FlatVAE, LinearVAE
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO
-from vaekit.tasks import Composition, DataSpec, Run, prepare_data, start_run
+from vaekit.tasks import Composition, DataSpec, Run, evaluate_run, prepare_data, start_run
 from vaekit.tasks.comparison import _common_name, compare_runs
 from vaekit.tasks.comparison_rows import baseline_row, mean_row
 from vaekit.training import Training
@@ -274,3 +275,21 @@ def test_random_baselines_are_fitted_for_several_seeds(runs):
     assert exact["seeds"] == []
     assert exact["over"] == "rows"
     assert exact["likelihood"] == "gaussian"
+
+
+def test_numbers_beside_the_data_are_read_from_the_codes_of_all(tmp_path):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(300, 2))
+    x = z @ rng.normal(size=(2, 5)) + 0.1 * rng.normal(size=(300, 5))
+    frame = pd.DataFrame(x, columns=list("abcde")).assign(age=z[:, 0], height=z[:, 1])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    data = DataSpec(source=str(tmp_path / "t.csv"), numbers=("age", "height"))
+    folder = start(tmp_path / "run", data)
+    run, pca = compare_runs([folder], ["pca"], samples=2)
+    assert load_data(tmp_path / "t.csv", numbers=["age", "height"]).columns == tuple("abcde")
+    assert pca["linear_r2"] > 0.95  # two directions hold both numbers but for the noise
+    assert 0 < run["linear_r2"] < 1
+    frame.drop(columns=["age", "height"]).to_csv(tmp_path / "bare.csv", index=False)
+    bare = evaluate_run(folder, tmp_path / "bare.csv", samples=2)
+    assert bare["linear_r2"] is None
+    assert bare["n"] == 300

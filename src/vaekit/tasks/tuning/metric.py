@@ -96,11 +96,13 @@ def _lack(
                 "the model has no classifier of its own",
                 "use --recipe semi-supervised-vae, or tune by --metric logistic_accuracy",
             )
-        case "classifier" | "probes":
-            y = getattr(held, "y", None)
-            wanted = "numbers" if metric.key == "linear_r2" else "classes"
-            found = y is not None and (wanted == "numbers") == y.is_floating_point()
-            return None if found else (f"it needs {wanted} as labels of the data", other)
+        case "numbers" if getattr(held, "numbers", None) is None:
+            return (
+                "it needs numbers beside the data",
+                f"name their columns, --set data.numbers=…, or {other}",
+            )
+        case "classifier" | "probes" if getattr(held, "y", None) is None:
+            return "it needs classes as labels of the data", other
         case "errors" | "surgery":
             few = evaluate_model(
                 model, held, samples=1, instruments=instruments, only={metric.key}

@@ -104,7 +104,7 @@ class Trials:
             trial.set_user_attr("epochs", watch.epochs)
 
     def _measured(self, model: Any) -> float:
-        key, probing = self.metric.key, self.metric.part == "probes"
+        key, probing = self.metric.key, self.metric.part in ("probes", "numbers")
         table = evaluate_model(
             model,
             self.held_out,

@@ -61,7 +61,7 @@ def test_a_search_is_still_pruned_by_distortion_under_one_likelihood(tmp_path):
         ("mig", "needs the factors that made the data"),
         ("dci_completeness", "needs the factors that made the data"),
         ("label_accuracy", "no classifier of its own.*semi-supervised-vae"),
-        ("linear_r2", "needs numbers as labels.*--metric elbo"),
+        ("linear_r2", "needs numbers beside the data.*data.numbers.*--metric elbo"),
         ("knn_accuracy", "needs classes as labels.*--metric elbo"),
         ("ari", "needs classes as labels"),
         ("psnr", "needs images"),
