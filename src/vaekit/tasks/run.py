@@ -11,7 +11,14 @@ import torch
 from vaekit.artifacts import Artifact, load, provenance, save
 from vaekit.data import DataCodec, ImageCodec, LabelCodec, Rows
 from vaekit.data.streams import StreamData
-from vaekit.errors import ArtifactError, ConfigError, NumericalError, VaekitError
+from vaekit.errors import (
+    ArtifactError,
+    ConfigError,
+    DataError,
+    NumericalError,
+    ShapeError,
+    VaekitError,
+)
 from vaekit.files import read_json, write_json
 from vaekit.likelihoods.likelihood import Likelihood
 from vaekit.models import VAEModel
@@ -116,7 +123,7 @@ def start_run(
         processes: Who trains together, launched; the first one writes.
 
     Raises:
-        ConfigError: If the folder holds another run.
+        ConfigError: If the folder holds another run, or a first step cannot be made.
         NumericalError: If training diverges; the folder then holds the last good weights.
     """
     processes = processes or Processes()
@@ -128,14 +135,19 @@ def start_run(
     if processes.is_first:
         write_json(folder / RUN, {"run": to_json(run), **facts})
     processes.wait()
-    return train_run(
-        run,
-        folder,
-        prepared=prepared,
-        callbacks=callbacks,
-        command=command,
-        processes=processes,
-    )
+    try:
+        return train_run(
+            run,
+            folder,
+            prepared=prepared,
+            callbacks=callbacks,
+            command=command,
+            processes=processes,
+        )
+    except (ConfigError, DataError, ShapeError):
+        if processes.is_first and not (folder / CHECKPOINT).exists():
+            (folder / RUN).unlink()  # refused in its first step: the folder is free again
+        raise
 
 
 def require_new_folder(

@@ -10,6 +10,7 @@ import torch
 from vaekit.artifacts import load
 from vaekit.data import load as load_data
 from vaekit.errors import ArtifactError, ConfigError, DataError
+from vaekit.latents import MixtureOfNormals, Point
 from vaekit.likelihoods import (
     Bernoulli,
     Categorical,
@@ -228,6 +229,14 @@ def test_nothing_to_resume(tmp_path):
         resume_run(tmp_path)
     with pytest.raises(ArtifactError, match="no such file"):
         open_run(tmp_path / "nothing")
+
+
+def test_a_run_that_is_refused_in_its_first_step_leaves_its_folder_free(tmp_path):
+    """A point has no rate, so no term would train the mixture."""
+    refused = FlatVAE(latent_dim=2, posterior=Point(), prior=MixtureOfNormals(components=3))
+    with pytest.raises(ConfigError, match="stay untrained"):
+        start_run(run_of(model=refused), tmp_path / "run")
+    start_run(run_of(), tmp_path / "run")
 
 
 # --- other data ---------------------------------------------------------------------------------
