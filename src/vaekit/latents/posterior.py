@@ -95,9 +95,11 @@ class DiagonalPosterior(Posterior):
 
 
 class Full(Spec, kind="posterior/full"):
-    """A normal with full covariance, q(z|x) = N(loc(x), L(x) L(x)ᵀ), L lower triangular.
+    r"""A normal with full covariance, q(z|x) = N(loc(x), L(x) L(x)ᵀ), L lower triangular.
 
-    The diagonal of L is softplus of the head's output plus ``floor``.
+    L = D (I + N / √k) for k dimensions: the diagonal D is softplus of the head's output plus
+    ``floor``, and N is strictly lower triangular. So a coordinate that becomes certain is so
+    whatever the others, and k small numbers in a row of N do not add up to a wide posterior.
     """
 
     floor: Annotated[float, Within(1e-8, 1.0)] = 1e-5
@@ -131,7 +133,8 @@ class FullPosterior(Posterior):
         loc, entries = self.parameters_of(h).split([n, self.rows.numel()], dim=-1)
         square = self._lower_triangle(entries)
         diagonal = F.softplus(square.diagonal(dim1=-2, dim2=-1)) + self.spec.floor
-        return TriangularNormal(loc, square.tril(-1) + torch.diag_embed(diagonal))
+        mixing = square.tril(-1) / n**0.5 + torch.eye(n).to(square)
+        return TriangularNormal(loc, diagonal.unsqueeze(-1) * mixing)
 
     def _lower_triangle(self, entries: Tensor) -> Tensor:
         n = self.latent_shape[0]

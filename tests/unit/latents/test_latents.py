@@ -69,6 +69,14 @@ def test_every_entry_of_the_factor_has_its_own_output():
     torch.testing.assert_close(by_entry, torch.eye(6).double())
 
 
+def test_a_wide_factor_begins_near_its_diagonal():
+    """Many small entries in a row must not add up: the posterior would begin far too wide."""
+    q = posterior(Full(), 64)(features())
+    scales = q.scale_tril.square().sum(-1).sqrt()
+    diagonal = q.scale_tril.diagonal(dim1=-2, dim2=-1)
+    assert (scales < 1.5 * diagonal).all()
+
+
 def test_full_kl_elements_sum_to_that_of_the_multivariate_normal():
     q = posterior(Full(), 4)(features())
     elements = q.kl_elements(StandardNormal(torch.zeros(4).double()))
