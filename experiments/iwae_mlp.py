@@ -67,13 +67,16 @@ def initialise(model: VAEModel, prepared: Prepared) -> None:
 
 def main(words: list[str] | None = None) -> Path:
     """Run the experiment and write its results."""
-    options = parser(__doc__ or "").parse_args(words)
+    made_parser = parser((__doc__ or "").splitlines()[0])
+    made_parser.add_argument("--seed", type=int, default=0, help="of weights, batches and codes")
+    options = made_parser.parse_args(words)
     small = options.small
     source = options.data or ("digits" if small else default_mnist())
     results = Results("iwae_mlp", options.out, title="The one-layer VAE of Burda et al.")
     spec = DataSpec(source=source, binarise="dynamic", validation=0.0)
     prepared = prepare_data(spec)
     made = composition(stages=2 if small else STAGES, batch_size=100 if small else 20)
+    made = made.replace(training=made.training.replace(seed=options.seed))
     model, seconds, reason = train(made, prepared)
     x = held_out(prepared)
     measured = measure(model, x, samples=(10, 20) if small else (500, 5_000))
