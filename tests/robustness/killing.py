@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import lightning_fabric  # noqa: F401  a child that imports it is mostly killed while it does
 import torch
 
 from vaekit.likelihoods import Bernoulli, Gaussian
