@@ -15,8 +15,9 @@ from vaekit.tasks.composition import Composition, Hint
     reading={"context": ("labels",), "unlabelled": "keep"},
 )
 def semi_supervised_vae(hint: Hint) -> Composition:
-    """Classes are latent where a row has no label; a classifier infers them."""
+    """Classes are latent where a row has no label; a classifier infers them (alpha = 1)."""
+    # At the paper's alpha = 0.1 and a σ that is learned, too few labels outweigh the pixels.
     optimal = hint.likelihood == Gaussian()
     likelihood = Gaussian(scale="shared") if optimal else hint.likelihood
     model = SemiSupervisedVAE(encoder=hint.network, likelihood=likelihood)
-    return Composition(model, SemiSupervised())
+    return Composition(model, SemiSupervised(alpha=1.0))

@@ -175,7 +175,7 @@ def test_a_shared_scale_starts_at_the_spread_of_the_rows_once(spec):
 def test_a_dispersion_is_no_spread_of_the_rows():
     likelihood = NegativeBinomial(dispersion="shared").build(event_shape=(2,))
     initialise(likelihood, torch.tensor([[0.0, 900.0], [50.0, 3.0]]))
-    assert float(likelihood.raw_log_scale) == 0.0
+    assert likelihood.raw_log_scale.item() == 0.0
 
 
 def test_a_shared_scale_is_learned_within_a_short_run():

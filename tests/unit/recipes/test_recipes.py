@@ -131,7 +131,7 @@ def test_each_trains_saves_loads_and_is_measured(tmp_path, name):
         ("flow-prior-vae", "model.prior.kind", "prior/flow"),
         ("conditional-vae", "model.prior.kind", "prior/conditional-normal"),
         ("linear-vae", "model.kind", "model/linear-vae"),
-        ("semi-supervised-vae", "objective.alpha", 0.1),
+        ("semi-supervised-vae", "objective.alpha", 1.0),
     ],
 )
 def test_what_makes_each_of_them(name, path, expected):
