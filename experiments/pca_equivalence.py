@@ -32,7 +32,7 @@ def main(words: list[str] | None = None) -> Path:
     options = parser((__doc__ or "").splitlines()[0]).parse_args(words)
     results = Results("pca_equivalence", options.out, title="Linear models and PCA")
     prepared = prepare_data(DataSpec(source=options.data or "digits", validation=0.0))
-    share = 0.5 if options.small else 1.0
+    share = 0.25 if options.small else 1.0
     rows = [compare(prepared, k, share) for k in ((2,) if options.small else DIMS)]
     results.text(
         "Principal angles in radians between PCA's subspace and the decoder of a linear "

@@ -56,6 +56,7 @@ class ScaledLikelihood(Likelihood):
         self.scale = scale
         self.start = start
         self.log_floor = math.log(floor)
+        self.pace = PACE
         if scale == "shared":
             self.paced_log_scale = nn.Parameter(torch.tensor(start / PACE))
         if scale == "shared" and self.scale_is_spread:
@@ -66,12 +67,18 @@ class ScaledLikelihood(Likelihood):
     @property
     def raw_log_scale(self) -> Tensor:
         """Logarithm of the shared scale before its floor."""
-        return PACE * self.paced_log_scale
+        return self.pace * self.paced_log_scale
+
+    def learn_slowly(self) -> None:
+        """Come down from the start at the pace of all parameters, for a model without collapse."""
+        start = self.raw_log_scale.detach()
+        self.pace = 1.0
+        self.set_raw_log_scale(start)
 
     @torch.no_grad()
     def set_raw_log_scale(self, raw: Tensor | float) -> None:
         """Set the logarithm of the shared scale before its floor; nothing else will start it."""
-        self.paced_log_scale.copy_(torch.as_tensor(raw) / PACE)
+        self.paced_log_scale.copy_(torch.as_tensor(raw) / self.pace)
         if isinstance(self.initialised, Tensor):
             self.initialised.fill_(True)
 

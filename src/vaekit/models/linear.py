@@ -88,6 +88,8 @@ class LinearVAEModel(VAEModel):
             Gaussian(scale="shared").build(event_shape=event_shape),
             spec=spec,
         )
+        # Its optima are global (Lucas et al., 2019): noise that falls slowly leads there soonest.
+        self.likelihood.learn_slowly()
 
     @property
     def weight(self) -> Tensor:
