@@ -23,6 +23,7 @@ RACES = {
     "train_conv": ("steps", "step (s)"),
     "likelihood": ("scores", "ms an image"),
     "score_rows": ("rows", "encoded rows/s"),
+    "test_set": ("test_set", "seconds"),
 }
 
 

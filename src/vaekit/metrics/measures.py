@@ -38,7 +38,7 @@ class Measure(NamedTuple):
     name: str
     unit: str = ""
     better: Literal["higher", "lower"] | None = None
-    error: bool = False
+    error: bool = True
     part: Part = "bounds"
 
     @property
@@ -53,64 +53,37 @@ class Measure(NamedTuple):
 
 
 MEASURES = (
-    Measure("elbo", "ELBO", "nats", "higher", error=True),
-    Measure("log_marginal", "log p(x)", "nats", "higher", error=True),
-    Measure("rate", "Rate", "nats", error=True),
+    Measure("elbo", "ELBO", "nats", "higher"),
+    Measure("log_marginal", "log p(x)", "nats", "higher"),
+    Measure("rate", "Rate", "nats"),
+    Measure("mutual_information", "Mutual information I(x; z)", "nats", part="surgery"),
+    Measure("marginal_kl", "Marginal KL(q(z)‖p(z))", "nats", "lower", part="surgery"),
+    Measure("distortion", "Distortion", "nats", "lower"),
+    Measure("active_units", "Active units", error=False),
+    Measure("mse", "Mean squared error", "", "lower", part="errors"),
+    Measure("psnr", "PSNR", "dB", "higher", part="errors"),
+    Measure("ssim", "SSIM", "", "higher", part="errors"),
+    Measure("knn_accuracy", "5-NN accuracy of the codes", "", "higher", part="probes"),
+    Measure("logistic_accuracy", "Logistic accuracy of the codes", "", "higher", part="probes"),
+    Measure("linear_r2", "Linear R² of the codes", "", "higher", part="numbers"),
     Measure(
-        "mutual_information", "Mutual information I(x; z)", "nats", error=True, part="surgery"
+        "label_accuracy", "Accuracy of the model's classifier", "", "higher", part="classifier"
     ),
-    Measure("marginal_kl", "Marginal KL(q(z)‖p(z))", "nats", "lower", error=True, part="surgery"),
-    Measure("distortion", "Distortion", "nats", "lower", error=True),
-    Measure("active_units", "Active units"),
-    Measure("mse", "Mean squared error", "", "lower", error=True, part="errors"),
-    Measure("psnr", "PSNR", "dB", "higher", error=True, part="errors"),
-    Measure("ssim", "SSIM", "", "higher", error=True, part="errors"),
-    Measure("knn_accuracy", "5-NN accuracy of the codes", "", "higher", error=True, part="probes"),
-    Measure(
-        "logistic_accuracy",
-        "Logistic accuracy of the codes",
-        "",
-        "higher",
-        error=True,
-        part="probes",
-    ),
-    Measure("linear_r2", "Linear R² of the codes", "", "higher", error=True, part="numbers"),
-    Measure(
-        "label_accuracy",
-        "Accuracy of the model's classifier",
-        "",
-        "higher",
-        error=True,
-        part="classifier",
-    ),
-    Measure("ari", "ARI of clusters and classes", "", "higher", error=True, part="probes"),
-    Measure("nmi", "NMI of clusters and classes", "", "higher", error=True, part="probes"),
-    Measure(
-        "trustworthiness",
-        "Trustworthiness of the codes",
-        "",
-        "higher",
-        error=True,
-        part="neighbours",
-    ),
-    Measure("mig", "Mutual information gap", "", "higher", error=True, part="factors"),
-    Measure("sap", "Separated attribute predictability", "", "higher", error=True, part="factors"),
-    Measure(
-        "dci_disentanglement", "DCI disentanglement", "", "higher", error=True, part="factors"
-    ),
-    Measure("dci_completeness", "DCI completeness", "", "higher", error=True, part="factors"),
-    Measure(
-        "dci_informativeness", "DCI informativeness", "", "higher", error=True, part="factors"
-    ),
-    Measure("factor_vae_score", "FactorVAE score", "", "higher", error=True, part="factors"),
-    Measure("frechet", "Fréchet distance of samples", "", "lower", error=True, part="samples"),
-    Measure(
-        "kernel_distance", "Kernel distance of samples", "", "lower", error=True, part="samples"
-    ),
-    Measure("precision", "Precision of samples", "", "higher", error=True, part="samples"),
-    Measure("recall", "Recall of samples", "", "higher", error=True, part="samples"),
-    Measure("density", "Density of samples", "", "higher", error=True, part="samples"),
-    Measure("coverage", "Coverage of samples", "", "higher", error=True, part="samples"),
+    Measure("ari", "ARI of clusters and classes", "", "higher", part="probes"),
+    Measure("nmi", "NMI of clusters and classes", "", "higher", part="probes"),
+    Measure("trustworthiness", "Trustworthiness of the codes", "", "higher", part="neighbours"),
+    Measure("mig", "Mutual information gap", "", "higher", part="factors"),
+    Measure("sap", "Separated attribute predictability", "", "higher", part="factors"),
+    Measure("dci_disentanglement", "DCI disentanglement", "", "higher", part="factors"),
+    Measure("dci_completeness", "DCI completeness", "", "higher", part="factors"),
+    Measure("dci_informativeness", "DCI informativeness", "", "higher", part="factors"),
+    Measure("factor_vae_score", "FactorVAE score", "", "higher", part="factors"),
+    Measure("frechet", "Fréchet distance of samples", "", "lower", part="samples"),
+    Measure("kernel_distance", "Kernel distance of samples", "", "lower", part="samples"),
+    Measure("precision", "Precision of samples", "", "higher", part="samples"),
+    Measure("recall", "Recall of samples", "", "higher", part="samples"),
+    Measure("density", "Density of samples", "", "higher", part="samples"),
+    Measure("coverage", "Coverage of samples", "", "higher", part="samples"),
 )
 """All that tables, reports, comparisons and tuning know of the metrics: add a metric here."""
 
