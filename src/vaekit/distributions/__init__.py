@@ -16,6 +16,7 @@ from vaekit.distributions.density import (
 from vaekit.distributions.discretised_logistic import DiscretisedLogistic
 from vaekit.distributions.flow import Flow, FlowChain, FlowDensity
 from vaekit.distributions.laplace import Laplace
+from vaekit.distributions.logistic_mixture import LogisticMixture
 from vaekit.distributions.mixture import Mixture
 from vaekit.distributions.noise import (
     Source,
@@ -24,6 +25,7 @@ from vaekit.distributions.noise import (
     open_uniform,
     row_noise,
     shared_noise,
+    stacked_noise,
     standard_normal,
     uniform,
     without_rows,
@@ -35,9 +37,12 @@ from vaekit.distributions.normal import (
     mirrored_draws,
 )
 from vaekit.distributions.one_hot import OneHot
+from vaekit.distributions.ordinal import Ordinal
 from vaekit.distributions.sharing import batch_mean, sharing
 from vaekit.distributions.sphere import UniformSphere, VonMisesFisher
 from vaekit.distributions.student_t import StudentT
+from vaekit.distributions.table import TableDensity
+from vaekit.distributions.von_mises import VonMises
 
 __all__ = [
     "Bernoulli",
@@ -51,16 +56,20 @@ __all__ = [
     "FlowDensity",
     "JointDensity",
     "Laplace",
+    "LogisticMixture",
     "Mixture",
     "NegativeBinomial",
     "Normal",
     "OneHot",
+    "Ordinal",
     "Poisson",
     "Source",
     "StandardNormal",
     "StudentT",
+    "TableDensity",
     "TriangularNormal",
     "UniformSphere",
+    "VonMises",
     "VonMisesFisher",
     "batch_mean",
     "drawing_from",
@@ -72,6 +81,7 @@ __all__ = [
     "row_noise",
     "shared_noise",
     "sharing",
+    "stacked_noise",
     "standard_normal",
     "sum_events",
     "uniform",

@@ -54,6 +54,11 @@ class Bernoulli(Density):
             u = uniform(shape, like=self.logits, event_dims=self.event_dims)
             return (u < self.mean).to(self.logits.dtype)
 
+    def cdf(self, value: Tensor) -> Tensor:
+        """P(x ≤ value) of the binary values, shape ``(*batch, *event)``."""
+        zero = (-self.logits).sigmoid()
+        return torch.where(value < 0, 0.0, torch.where(value < 1, zero, 1.0))
+
     @property
     def mean(self) -> Tensor:  # noqa: D102
         return self.logits.sigmoid()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from vaekit.distributions.beta import regularised_beta
 from vaekit.distributions.density import Density
 from vaekit.distributions.gamma import binet
 from vaekit.distributions.noise import uniform
@@ -48,6 +49,11 @@ class Poisson(Density):
         with torch.no_grad():
             u = uniform(shape, like=self.log_rate, event_dims=self.event_dims)
             return poisson_quantile(u.double(), self.mean.double()).to(u)
+
+    def cdf(self, value: Tensor) -> Tensor:  # noqa: D102
+        n, rate = torch.broadcast_tensors(value.double().floor() + 1, self.log_rate.double().exp())
+        below = torch.special.gammaincc(n.clamp(min=1), rate)
+        return torch.where(n < 1, 0.0, below).to(self.log_rate)
 
     @property
     def mean(self) -> Tensor:  # noqa: D102
@@ -110,6 +116,13 @@ class NegativeBinomial(Density):
             r = (-self.log_dispersion.double()).exp().expand_as(u)
             rate = gamma_quantile(u.double(), r) * self.mean / r
             return poisson_quantile(v.double(), rate).to(u)
+
+    def cdf(self, value: Tensor) -> Tensor:  # noqa: D102
+        n, alpha = value.double().floor() + 1, self.log_dispersion.double().exp()
+        excess = alpha * self.log_mean.double().exp()
+        p = 1 / (1 + excess)
+        below = regularised_beta(1 / alpha, n.clamp(min=1), p, excess * p)
+        return torch.where(n < 1, 0.0, below).to(self.log_mean)
 
     @property
     def mean(self) -> Tensor:  # noqa: D102

@@ -109,6 +109,10 @@ class Density:
         """Marginal standard deviations, shape ``(*batch, *event)``."""
         raise ConfigError(f"{type(self).__name__} has no standard deviation in closed form")
 
+    def cdf(self, value: Tensor) -> Tensor:
+        """P(x ≤ value) for each element, shape ``(*batch, *event)``, where that is a function."""
+        raise ConfigError(f"{type(self).__name__} has no distribution function in closed form")
+
     def kl_elements(self, p: Density) -> Tensor | None:
         """Terms of KL(self ‖ p) in nats, or None where no closed form is registered."""
         return kl_elements(self, p)

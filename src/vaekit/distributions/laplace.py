@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from vaekit.distributions.density import Density
@@ -44,6 +45,11 @@ class Laplace(Density):
     def rsample(self, shape: Sequence[int] = ()) -> Tensor:  # noqa: D102
         t = open_uniform(shape, like=self.loc, event_dims=self.event_dims) - 0.5
         return self.loc - self.log_scale.exp() * t.sign() * (-2 * t.abs()).log1p()
+
+    def cdf(self, value: Tensor) -> Tensor:  # noqa: D102
+        t = (value - self.loc) * (-self.log_scale).exp()
+        tail = 0.5 * (-t.abs()).exp()
+        return torch.where(t < 0, tail, 1 - tail)
 
     @property
     def mean(self) -> Tensor:  # noqa: D102

@@ -25,6 +25,7 @@ __all__ = [
     "open_uniform",
     "row_noise",
     "shared_noise",
+    "stacked_noise",
     "standard_normal",
     "uniform",
     "without_rows",
@@ -144,6 +145,38 @@ def flattened_rows(shape: Sequence[int]) -> Iterator[None]:
         wide = (*size[:row_axis], *shape, *size[row_axis + 1 :])
         last = row_axis + len(shape) - 1 if shape else None
         return outer(sampler, wide, last, like).expand(wide).reshape(size)
+
+    with drawing_from(source):
+        yield
+
+
+@contextlib.contextmanager
+def stacked_noise(count: int, place: Tensor) -> Iterator[None]:
+    """Give each of ``count`` computations that run as one (``torch.vmap``) draws of its own.
+
+    Args:
+        count: How many there are.
+        place: The number of this one, int64, a scalar.
+
+    Example:
+        >>> def draw(place):
+        ...     with stacked_noise(3, place):
+        ...         return standard_normal((), like=torch.zeros(2), event_dims=1)
+        >>> draws = torch.vmap(draw, randomness="same")(torch.arange(3))
+        >>> draws.shape, len(draws.unique())
+        (torch.Size([3, 2]), 6)
+    """
+    outer = _replaced()
+
+    def source(
+        sampler: Sampler, size: tuple[int, ...], row_axis: int | None, like: Tensor
+    ) -> Tensor:
+        wide = (count, *size)
+        if outer is None:
+            all_of_them = sampler(wide, dtype=like.dtype, device=like.device)
+        else:
+            all_of_them = outer(sampler, wide, None, like)
+        return all_of_them.index_select(0, place.reshape(1)).squeeze(0)
 
     with drawing_from(source):
         yield

@@ -57,6 +57,9 @@ class Normal(Density):
         eps = standard_normal(shape, like=self.loc, event_dims=self.event_dims)
         return torch.addcmul(self.loc, self.scale, eps)
 
+    def cdf(self, value: Tensor) -> Tensor:  # noqa: D102
+        return _standard_cdf((value - self.loc) / self.scale)
+
     @property
     def mean(self) -> Tensor:  # noqa: D102
         return self.loc
@@ -85,6 +88,9 @@ class StandardNormal(Density):
 
     def rsample(self, shape: Sequence[int] = ()) -> Tensor:  # noqa: D102
         return standard_normal(shape, like=self.like, event_dims=self.event_dims)
+
+    def cdf(self, value: Tensor) -> Tensor:  # noqa: D102
+        return _standard_cdf(value + torch.zeros_like(self.like))
 
     @property
     def mean(self) -> Tensor:  # noqa: D102
@@ -148,6 +154,11 @@ class TriangularNormal(Density):
 
     def _log_diagonal(self) -> Tensor:
         return self.scale_tril.diagonal(dim1=-2, dim2=-1).log()
+
+
+def _standard_cdf(t: Tensor) -> Tensor:
+    """Φ(t) by erfc, which keeps the digits of a lower tail; ``torch.special.ndtr`` rounds it."""
+    return 0.5 * torch.erfc(-math.sqrt(0.5) * t)
 
 
 @register_kl(Normal, StandardNormal)

@@ -13,7 +13,7 @@ from vaekit.distributions.bessel import log_bessel
 from vaekit.distributions.density import JointDensity, register_kl
 from vaekit.distributions.noise import standard_normal, uniform
 
-__all__ = ["UniformSphere", "VonMisesFisher"]
+__all__ = ["UniformSphere", "VonMisesFisher", "polar_quantile"]
 
 CELLS = 256
 REACH = 12.0
@@ -133,23 +133,32 @@ class VonMisesFisher(JointDensity):
         return (across * (1 - square) + along * square).clamp(min=0).sqrt().to(self.loc)
 
     def _polar(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """w = cos θ and √(1 − w²) = sin θ, where u is the mass of smaller angles θ."""
-        n, kappa = self.loc.shape[-1], self.concentration
-        b = (n - 1) / (2 * kappa + (4 * kappa.square() + (n - 1) ** 2).sqrt())
-        half = min(0.5 * math.pi, REACH / math.sqrt(n))
-        phi = torch.linspace(-half, half, 2 * CELLS + 1, dtype=u.dtype, device=u.device)
-        phi = 0.5 * math.pi + phi
-        s = 0.5 * (1 - phi.cos())
-        scale = 1 - (1 - b.unsqueeze(-1)) * s
-        log_density = (
-            torch.special.xlogy(n - 2, phi.sin().clamp(min=0))
-            - 2 * (kappa * b).unsqueeze(-1) * s / scale
-            - (n - 1) * scale.log()
-        )
-        angle = phi[0] + 2 * half * _quantile(log_density.softmax(-1), u)
-        s = 0.5 * (1 - angle.cos())
-        scale = 1 - (1 - b) * s
-        return 1 - 2 * b * s / scale, b.sqrt() * angle.sin() / scale
+        return polar_quantile(self.loc.shape[-1], self.concentration, u)
+
+
+def polar_quantile(n: int, kappa: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """w = cos θ and √(1 − w²) = sin θ, where u is the mass of smaller angles θ to the mean.
+
+    Args:
+        n: Of the vectors on the sphere.
+        kappa: Concentrations of a :class:`VonMisesFisher`, shape ``(*batch,)``, double precision.
+        u: In [0, 1), shape ``(*shape, *batch)``, double precision.
+    """
+    b = (n - 1) / (2 * kappa + (4 * kappa.square() + (n - 1) ** 2).sqrt())
+    half = min(0.5 * math.pi, REACH / math.sqrt(n))
+    phi = torch.linspace(-half, half, 2 * CELLS + 1, dtype=u.dtype, device=u.device)
+    phi = 0.5 * math.pi + phi
+    s = 0.5 * (1 - phi.cos())
+    scale = 1 - (1 - b.unsqueeze(-1)) * s
+    log_density = (
+        torch.special.xlogy(n - 2, phi.sin().clamp(min=0))
+        - 2 * (kappa * b).unsqueeze(-1) * s / scale
+        - (n - 1) * scale.log()
+    )
+    angle = phi[0] + 2 * half * _quantile(log_density.softmax(-1), u)
+    s = 0.5 * (1 - angle.cos())
+    scale = 1 - (1 - b) * s
+    return 1 - 2 * b * s / scale, b.sqrt() * angle.sin() / scale
 
 
 def _quantile(density: Tensor, u: Tensor) -> Tensor:

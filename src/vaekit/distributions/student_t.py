@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from vaekit.distributions.beta import regularised_beta
 from vaekit.distributions.density import Density
 from vaekit.distributions.gamma import binet
 from vaekit.distributions.noise import open_uniform, uniform
@@ -60,6 +61,14 @@ class StudentT(Density):
         v = uniform(shape, like=self.loc, event_dims=self.event_dims)
         radius = (self.df * torch.expm1(-2 / self.df * u.log())).sqrt()
         return self.loc + self.log_scale.exp() * radius * (2 * math.pi * v).cos()
+
+    def cdf(self, value: Tensor) -> Tensor:  # noqa: D102
+        df, log_scale = self.df.double(), self.log_scale.double()
+        t = (value.double() - self.loc.double()) * (-log_scale).exp()
+        near = df / (df + t.square())
+        half = torch.full_like(df, 0.5)
+        tail = 0.5 * regularised_beta(0.5 * df, half, near, t.square() / (df + t.square()))
+        return torch.where(t < 0, tail, 1 - tail).to(self.loc)
 
     @property
     def mean(self) -> Tensor:  # noqa: D102

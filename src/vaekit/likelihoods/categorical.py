@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
+import torch
 from torch import Tensor
 
 from vaekit import distributions
@@ -71,6 +72,15 @@ class CategoricalLikelihood(Likelihood):
         return distributions.Categorical(
             logits, event_dims=self.event_dims, scaled=self.spec.scaled
         )
+
+    def marginal(self, x: Tensor) -> Tensor:
+        """Logarithms of the share of each code, with half a row of each added."""
+        last = self.spec.categories - 1
+        seen = ~x.isnan()
+        code = torch.where(seen, x * last if self.spec.scaled else x, 0.0).round().long()
+        counts = x.new_full((self.spec.categories, *self.event_shape), 0.5)
+        counts = counts.scatter_add(0, code.clamp(0, last), seen.to(x))
+        return (counts / counts.sum(0)).log().reshape(self.params_shape)
 
     def supports(self, x: Tensor) -> Tensor:
         """Which values are codes."""

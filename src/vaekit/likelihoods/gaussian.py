@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vaekit.distributions import Normal, batch_mean
+from vaekit.likelihoods.floors import check_floor
 from vaekit.likelihoods.scaled import ScaledLikelihood
 from vaekit.spec import Spec, Within
 
@@ -27,8 +28,13 @@ class Gaussian(Spec, kind="likelihood/gaussian"):
               is a batch statistic in training; :meth:`GaussianLikelihood.freeze` fixes it from the
               training data before anything is evaluated.
             - ``"shared"``: one learned σ for all elements.
+            - ``"per-column"``: one learned σ for each element, the same for all rows.
             - ``"per-element"``: the decoder emits σ for each element.
-        floor: Smallest σ that is allowed, in units of x.
+        floor: Smallest σ that is allowed, in units of x; for the last two also one for each
+            element.
+
+    Raises:
+        ConfigError: If there are several floors, but not one for each σ.
 
     References:
         Simple and Effective VAE Training with Calibrated Decoders (Rybkin, Daniilidis & Levine,
@@ -40,10 +46,17 @@ class Gaussian(Spec, kind="likelihood/gaussian"):
         torch.Size([2])
     """
 
-    scale: Annotated[float, Within(1e-6, 1e6)] | Literal["optimal", "shared", "per-element"] = (
-        "optimal"
-    )
-    floor: Annotated[float, Within(1e-8, 1e3)] = math.exp(-6)
+    scale: (
+        Annotated[float, Within(1e-6, 1e6)]
+        | Literal["optimal", "shared", "per-column", "per-element"]
+    ) = "optimal"
+    floor: (
+        Annotated[float, Within(1e-8, 1e3)] | tuple[Annotated[float, Within(1e-8, 1e3)], ...]
+    ) = math.exp(-6)
+
+    def validate(self) -> None:
+        """Refuse a floor for each element where there is one σ for all."""
+        check_floor(self, self.floor, self.scale)
 
     def build(self, *, event_shape: Sequence[int]) -> GaussianLikelihood:
         """The module for observations of ``event_shape``."""
@@ -79,7 +92,7 @@ class GaussianLikelihood(ScaledLikelihood):
             mean_square = batch_mean((x - loc).square().mean())
         else:
             mean_square = self.mean_square.to(loc)
-        return 0.5 * mean_square.clamp(min=self.spec.floor**2).log()
+        return 0.5 * mean_square.clamp(min=self.floor**2).log()
 
     def freeze(self, mean_square: float) -> None:
         """Fix σ of the optimal-σ likelihood from the training data's mean squared error."""
@@ -89,5 +102,5 @@ class GaussianLikelihood(ScaledLikelihood):
     def at_floor(self) -> bool:
         """Whether the one σ of the whole model has sunk to its floor (its noise collapsed)."""
         if self.scale == "optimal":
-            return bool(self.mean_square.sqrt() < 1.05 * self.spec.floor)
+            return bool(self.mean_square.sqrt() < 1.05 * self.floor)
         return super().at_floor

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from torch import Tensor
 
 from vaekit import distributions
+from vaekit.likelihoods.floors import check_floor
 from vaekit.likelihoods.scaled import ScaledLikelihood
 from vaekit.spec import Spec, Within
 
@@ -22,8 +23,13 @@ class Laplace(Spec, kind="likelihood/laplace"):
 
     Args:
         scale: A number for a fixed b (1.0 is the classic absolute error), ``"shared"`` for one
-            learned b, ``"per-element"`` for a b that the decoder emits for each element.
-        floor: Smallest b that can be learned, in units of x.
+            learned b, ``"per-column"`` for one for each element, the same for all rows,
+            ``"per-element"`` for a b that the decoder emits for each element.
+        floor: Smallest b that can be learned, in units of x; for the last two also one for each
+            element.
+
+    Raises:
+        ConfigError: If there are several floors, but not one for each b.
 
     Example:
         >>> import torch
@@ -32,8 +38,16 @@ class Laplace(Spec, kind="likelihood/laplace"):
         tensor([0., 0.])
     """
 
-    scale: Annotated[float, Within(1e-6, 1e6)] | Literal["shared", "per-element"] = "shared"
-    floor: Annotated[float, Within(1e-8, 1e3)] = math.exp(-6)
+    scale: Annotated[float, Within(1e-6, 1e6)] | Literal["shared", "per-column", "per-element"] = (
+        "shared"
+    )
+    floor: (
+        Annotated[float, Within(1e-8, 1e3)] | tuple[Annotated[float, Within(1e-8, 1e3)], ...]
+    ) = math.exp(-6)
+
+    def validate(self) -> None:
+        """Refuse a floor for each element where there is one b for all."""
+        check_floor(self, self.floor, self.scale)
 
     def build(self, *, event_shape: Sequence[int]) -> LaplaceLikelihood:
         """The module for observations of ``event_shape``."""

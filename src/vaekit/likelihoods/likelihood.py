@@ -66,6 +66,17 @@ class Likelihood(nn.Module):
         """E[x|z], the reconstruction, shape ``(*batch, *event_shape)``."""
         return self(params).mean
 
+    def marginal(self, x: Tensor) -> Tensor:
+        """Decoder output for which p(x|z) is about the distribution of each element by itself.
+
+        Args:
+            x: Training rows, shape ``(n, *event)``; NaN is missing.
+
+        Returns:
+            Shape ``params_shape``; zeros where nothing better is known.
+        """
+        return x.new_zeros(self.params_shape)
+
     def check(self, x: Tensor) -> None:
         """Raise when x is not an observation that this likelihood can score.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from torch import Tensor
 
 from vaekit import distributions
+from vaekit.likelihoods.floors import check_floor
 from vaekit.likelihoods.poisson import CountLikelihood
 from vaekit.likelihoods.scaled import ScaledLikelihood
 from vaekit.spec import Spec, Within
@@ -21,9 +22,13 @@ class NegativeBinomial(Spec, kind="likelihood/negative-binomial"):
     A probability *mass* in nats. The decoder emits log μ, bounded smoothly by ±15.
 
     Args:
-        dispersion: α: a number, ``"shared"`` for one that is learned, ``"per-element"`` for one
-            that the decoder emits for each element. For α → 0 the counts are Poisson's.
-        floor: Smallest α that can be learned.
+        dispersion: α: a number, ``"shared"`` for one that is learned, ``"per-column"`` for a
+            learned one for each element, the same for all rows, ``"per-element"`` for one that the
+            decoder emits for each element. For α → 0 the counts are Poisson's.
+        floor: Smallest α that can be learned; for the last two also one for each element.
+
+    Raises:
+        ConfigError: If there are several floors, but not one for each α.
 
     References:
         Deep generative modeling for single-cell transcriptomics (Lopez et al., 2018),
@@ -36,8 +41,16 @@ class NegativeBinomial(Spec, kind="likelihood/negative-binomial"):
         (6,)
     """
 
-    dispersion: Annotated[float, Within(1e-6, 1e6)] | Literal["shared", "per-element"] = "shared"
-    floor: Annotated[float, Within(1e-6, 1e3)] = 1e-4
+    dispersion: (
+        Annotated[float, Within(1e-6, 1e6)] | Literal["shared", "per-column", "per-element"]
+    ) = "shared"
+    floor: (
+        Annotated[float, Within(1e-6, 1e3)] | tuple[Annotated[float, Within(1e-6, 1e3)], ...]
+    ) = 1e-4
+
+    def validate(self) -> None:
+        """Refuse a floor for each element where there is one α for all."""
+        check_floor(self, self.floor, self.dispersion)
 
     def build(self, *, event_shape: Sequence[int]) -> NegativeBinomialLikelihood:
         """The module for observations of ``event_shape``."""
@@ -65,3 +78,8 @@ class NegativeBinomialLikelihood(CountLikelihood, ScaledLikelihood):
     def at_floor(self) -> bool:
         """False: counts that are Poisson's are nothing to be warned of."""
         return False
+
+    @property
+    def columns_at_floor(self) -> list[int]:
+        """None, for the same reason."""
+        return []

@@ -46,6 +46,14 @@ class CountLikelihood(Likelihood):
         """Which values are counts."""
         return (x >= 0) & (x == x.round()) & (x < torch.inf)
 
+    def marginal(self, x: Tensor) -> Tensor:
+        """What :meth:`log_mean` makes the logarithm of the mean, with half a count added."""
+        seen = (~x.isnan()).sum(0)
+        log_mean = ((x.nansum(0) + 0.5) / (seen + 1)).log() / LOG_MEAN_LIMIT
+        params = x.new_zeros(self.params_shape)
+        params[: len(log_mean)] = LOG_MEAN_LIMIT * log_mean.clamp(-0.99, 0.99).atanh()
+        return params
+
     def log_mean(self, raw: Tensor) -> Tensor:
         """The logarithm of the mean from the decoder's output, within ±15."""
         return LOG_MEAN_LIMIT * torch.tanh(raw / LOG_MEAN_LIMIT)

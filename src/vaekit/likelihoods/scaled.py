@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from vaekit.likelihoods.likelihood import Likelihood
+from vaekit.likelihoods.floors import Floor, FlooredLikelihood
 from vaekit.spec import Spec
 
 __all__ = ["ScaledLikelihood"]
@@ -20,24 +19,32 @@ a step, at 1e-3 a thousand steps for each factor e, while all weights learn at a
 """
 LEAST_START = 1e-2
 """Smallest scale at which learning starts, for rows that are all alike."""
+AT_FLOOR = math.log(1.05)
+"""How far above its floor, in logarithms, a scale counts as being at it."""
 
 
-class ScaledLikelihood(Likelihood):
+class ScaledLikelihood(FlooredLikelihood):
     """Base of likelihoods with a scale; ``params_shape`` doubles its first axis per element scale.
 
-    A shared scale starts at the spread of the training rows about their mean, where a decoder that
-    knows nothing has it: from a larger one, codes collapse before the scale has come down.
+    A learned scale starts at the spread of the training rows about their mean, where a decoder
+    that knows nothing has it: from a larger one, codes collapse before the scale has come down.
+    NaN in those rows counts as missing.
 
     Args:
         spec: What it is built from.
         event_shape: Shape of one observation.
-        scale: A fixed scale, ``"shared"`` for one learned scale, ``"per-element"`` for scales that
-            the decoder emits after all locations.
-        floor: Smallest scale that can be learned; it is approached smoothly.
+        scale: A fixed scale, ``"shared"`` for one learned scale, ``"per-column"`` for one for each
+            element of x, the same in all rows, ``"per-element"`` for scales that the decoder emits
+            after all locations.
+        floor: Smallest scale that can be learned; it is approached smoothly. A tuple has one for
+            each element of x, in the order of its elements.
         start: Logarithm of the scale at which learning starts without training rows.
 
     Attributes:
-        initialised: Whether a shared scale comes from training rows.
+        initialised: Whether a learned scale comes from training rows.
+
+    Raises:
+        ConfigError: If there are several floors, but not one for each element.
     """
 
     initialised: Tensor | bool
@@ -49,24 +56,25 @@ class ScaledLikelihood(Likelihood):
         event_shape: Sequence[int],
         *,
         scale: float | str,
-        floor: float,
+        floor: Floor,
         start: float = 0.0,
     ) -> None:
-        super().__init__(spec, event_shape)
+        super().__init__(spec, event_shape, floor=floor)
         self.scale = scale
         self.start = start
-        self.log_floor = math.log(floor)
         self.pace = PACE
-        if scale == "shared":
-            self.paced_log_scale = nn.Parameter(torch.tensor(start / PACE))
-        if scale == "shared" and self.scale_is_spread:
+        learned = scale in ("shared", "per-column")
+        if learned:
+            size = self.event_shape if scale == "per-column" else ()
+            self.paced_log_scale = nn.Parameter(torch.full(size, start / PACE))
+        if learned and self.scale_is_spread:
             self.register_buffer("initialised", torch.zeros((), dtype=torch.bool))
         else:
             self.initialised = True
 
     @property
     def raw_log_scale(self) -> Tensor:
-        """Logarithm of the shared scale before its floor."""
+        """Logarithm of the learned scale before its floor, shape () or that of x."""
         return self.pace * self.paced_log_scale
 
     def learn_slowly(self) -> None:
@@ -77,21 +85,31 @@ class ScaledLikelihood(Likelihood):
 
     @torch.no_grad()
     def set_raw_log_scale(self, raw: Tensor | float) -> None:
-        """Set the logarithm of the shared scale before its floor; nothing else will start it."""
+        """Set the logarithm of the learned scale before its floor; nothing else will start it."""
         self.paced_log_scale.copy_(torch.as_tensor(raw) / self.pace)
         if isinstance(self.initialised, Tensor):
             self.initialised.fill_(True)
 
     def initialise(self, x: Tensor, c: Tensor | None = None) -> None:
-        """Start a shared scale at the spread of these rows, unless that was done before.
+        """Start a learned scale at the spread of these rows, unless that was done before.
+
+        Where all rows have the same value, a scale for each element starts at its floor.
 
         Args:
-            x: Training rows, shape ``(n, *event)``.
+            x: Training rows, shape ``(n, *event)``; NaN is missing.
             c: Not used.
         """
-        if not self.initialised:
-            spread = (x - x.mean(0)).square().mean().sqrt()
-            self.set_raw_log_scale(spread.clamp(min=LEAST_START).log())
+        if self.initialised:
+            return
+        square = (x - x.nanmean(0)).square()
+        if self.scale == "shared":
+            log_spread = square.nanmean().sqrt().clamp(min=LEAST_START).log()
+            self.set_raw_log_scale(log_spread.nan_to_num(nan=self.start))
+            return
+        log_spread = square.nanmean(0).sqrt().log().nan_to_num(nan=self.start)
+        above = (log_spread - self.log_floor).clamp(min=AT_FLOOR / 2)
+        raw = self.log_floor + above + torch.log(-torch.expm1(-above))  # inverts softplus
+        self.set_raw_log_scale(raw)
 
     @property
     def params_shape(self) -> tuple[int, ...]:
@@ -108,12 +126,19 @@ class ScaledLikelihood(Likelihood):
             return params, params.new_full((), math.log(self.scale))
         return params, self._above_floor(self.raw_log_scale).to(params)
 
-    def _above_floor(self, raw: Tensor) -> Tensor:
-        return self.log_floor + F.softplus(raw - self.log_floor)
-
     @property
     def at_floor(self) -> bool:
         """Whether the one scale of the whole model has sunk to its floor (its noise collapsed)."""
         if self.scale != "shared":
             return False
-        return bool(self._above_floor(self.raw_log_scale) < self.log_floor + math.log(1.05))
+        return bool(self._sunken())
+
+    @property
+    def columns_at_floor(self) -> list[int]:
+        """Which elements of x have a learned scale of their own that has sunk to its floor."""
+        if self.scale != "per-column":
+            return []
+        return [int(i) for i in self._sunken().flatten().nonzero().flatten()]
+
+    def _sunken(self) -> Tensor:
+        return self._above_floor(self.raw_log_scale) < self.log_floor + AT_FLOOR

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vaekit import distributions
+from vaekit.likelihoods.floors import check_floor
 from vaekit.likelihoods.scaled import ScaledLikelihood
 from vaekit.spec import Spec, Within
 
@@ -27,9 +28,14 @@ class StudentT(Spec, kind="likelihood/student-t"):
 
     Args:
         df: ν: a number above 1, or ``"shared"`` for one that is learned from 5 on.
-        scale: A number for a fixed s, ``"shared"`` for one learned s, ``"per-element"`` for an s
-            that the decoder emits for each element.
-        floor: Smallest s that can be learned, in units of x.
+        scale: A number for a fixed s, ``"shared"`` for one learned s, ``"per-column"`` for
+            one for each element, the same for all rows, ``"per-element"`` for an s that the
+            decoder emits for each element.
+        floor: Smallest s that can be learned, in units of x; for the last two also one for each
+            element.
+
+    Raises:
+        ConfigError: If there are several floors, but not one for each s.
 
     References:
         Student-t Variational Autoencoder for Robust Density Estimation (Takahashi et al., 2018),
@@ -42,8 +48,16 @@ class StudentT(Spec, kind="likelihood/student-t"):
     """
 
     df: Annotated[float, Within(1.01, 1e6)] | Literal["shared"] = "shared"
-    scale: Annotated[float, Within(1e-6, 1e6)] | Literal["shared", "per-element"] = "shared"
-    floor: Annotated[float, Within(1e-8, 1e3)] = math.exp(-6)
+    scale: Annotated[float, Within(1e-6, 1e6)] | Literal["shared", "per-column", "per-element"] = (
+        "shared"
+    )
+    floor: (
+        Annotated[float, Within(1e-8, 1e3)] | tuple[Annotated[float, Within(1e-8, 1e3)], ...]
+    ) = math.exp(-6)
+
+    def validate(self) -> None:
+        """Refuse a floor for each element where there is one s for all."""
+        check_floor(self, self.floor, self.scale)
 
     def build(self, *, event_shape: Sequence[int]) -> StudentTLikelihood:
         """The module for observations of ``event_shape``."""

@@ -182,7 +182,7 @@ class LinearVAEModel(VAEModel):
 
     def _set_noise(self, sigma2: Tensor) -> None:
         """Invert log σ = floor + softplus(raw − floor)."""
-        floor = self.likelihood.spec.floor
+        floor = self.likelihood.floor
         above = 0.5 * sigma2.clamp(min=0).log() - math.log(floor)
         if not above > 0:
             raise DataError(

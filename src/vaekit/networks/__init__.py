@@ -1,5 +1,6 @@
 """Encoders and decoders: dense, convolutional and residual, or any module; corruptions of x."""
 
+from vaekit.networks.columns import Columns
 from vaekit.networks.conv import Conv
 from vaekit.networks.corruption import Corruption, GaussianNoise, Masking, SaltAndPepper
 from vaekit.networks.critic import Critic
@@ -14,11 +15,13 @@ from vaekit.networks.network import (
     probe_features,
 )
 from vaekit.networks.resnet import ResNet
+from vaekit.networks.stack import Stack
 
 __all__ = [
     "ACTIVATIONS",
     "MADE",
     "MLP",
+    "Columns",
     "Conv",
     "Corruption",
     "Critic",
@@ -27,6 +30,7 @@ __all__ = [
     "NetworkSpec",
     "ResNet",
     "SaltAndPepper",
+    "Stack",
     "accepts_context",
     "call_network",
     "check_decoder",

@@ -7,11 +7,14 @@ from vaekit.errors import ConfigError, DataError, ShapeError
 from vaekit.likelihoods import (
     Bernoulli,
     Categorical,
+    Circular,
     ContinuousBernoulli,
     DiscretisedLogistic,
     Gaussian,
     Laplace,
+    LogisticMixture,
     NegativeBinomial,
+    Ordinal,
     Poisson,
     StudentT,
 )
@@ -21,11 +24,15 @@ EVERY = [
     Bernoulli(),
     Categorical(categories=2),
     Categorical(categories=2, scaled=True),
+    Circular(),
     ContinuousBernoulli(),
     DiscretisedLogistic(levels=2),
     Gaussian(),
     Laplace(),
+    LogisticMixture(),
     NegativeBinomial(),
+    Ordinal(levels=2),
+    Ordinal(levels=5),
     Poisson(),
     StudentT(),
 ]
@@ -66,6 +73,13 @@ def test_eight_bit_images_are_told_to_divide_by_255(spec):
         spec.build(event_shape=(2,)).check(x)
 
 
+@pytest.mark.parametrize("bad", [-0.25, 23.5])
+def test_places_in_a_cycle_are_fractions_of_it(bad):
+    expected = rf"expected fractions of a cycle, in \[0, 1\], got {bad:g}. Divide by the length"
+    with pytest.raises(DataError, match=expected):
+        Circular().build(event_shape=(1,)).check(torch.tensor([[bad]]))
+
+
 @pytest.mark.parametrize("bad", [-0.001, 1.001])
 @pytest.mark.parametrize("spec", [Bernoulli(), ContinuousBernoulli()])
 def test_outside_the_unit_interval(spec, bad):
@@ -104,6 +118,14 @@ def test_categorical_refuses_what_is_no_code(bad):
         likelihood.check(torch.tensor([[bad]]))
 
 
+@pytest.mark.parametrize("bad", [-1.0, 4.0, 0.5])
+def test_ordinal_refuses_what_is_no_level(bad):
+    with pytest.raises(
+        DataError, match=rf"expected levels 0\.\.3, got {bad:g}. Write the data as"
+    ):
+        Ordinal(levels=4).build(event_shape=(1,)).check(torch.tensor([[3.0], [bad]]))
+
+
 @pytest.mark.parametrize("bad", [-1.0, 0.5, 1e-3])
 @pytest.mark.parametrize("spec", [Poisson(), NegativeBinomial()], ids=lambda s: s.kind)
 def test_counts_are_whole_and_not_negative(spec, bad):
@@ -116,11 +138,13 @@ def test_counts_are_whole_and_not_negative(spec, bad):
     [
         (lambda: Gaussian(scale="big"), r"gaussian\.scale: wrong value; expected .*'optimal'"),
         (lambda: Gaussian(scale=0.0), r"gaussian\.scale: wrong value"),
-        (lambda: Gaussian(floor=0.0), r"gaussian\.floor: out of bounds; expected between"),
+        (lambda: Gaussian(floor=0.0), r"gaussian\.floor: wrong value; expected .*between 1e-08"),
+        (lambda: Laplace(scale="per-column", floor=(0.1, 0.0)), r"laplace\.floor: wrong value"),
         (lambda: Laplace(scale="optimal"), r"laplace\.scale: wrong value; expected .*'shared'"),
         (lambda: StudentT(df=1.0), r"student-t\.df: wrong value; expected .*'shared'"),
         (lambda: NegativeBinomial(dispersion=0.0), r"binomial\.dispersion: wrong value"),
         (lambda: Laplace(scale=-1), r"laplace\.scale: wrong value"),
+        (lambda: Ordinal(levels=1), r"levels: out of bounds; .*between 2 and 65536"),
         (lambda: Categorical(categories=1), r"categories: out of bounds; .*between 2 and 65536"),
         (lambda: DiscretisedLogistic(levels=1), r"levels: out of bounds; .*between 2 and 256"),
         (lambda: DiscretisedLogistic(levels=257), r"levels: out of bounds"),

@@ -9,11 +9,14 @@ import torch
 from vaekit.likelihoods import (
     Bernoulli,
     Categorical,
+    Circular,
     ContinuousBernoulli,
     DiscretisedLogistic,
     Gaussian,
     Laplace,
+    LogisticMixture,
     NegativeBinomial,
+    Ordinal,
     Poisson,
     StudentT,
 )
@@ -22,26 +25,35 @@ from vaekit.models import initialise
 
 SCALED = [
     Gaussian(scale="shared"),
+    Gaussian(scale="per-column"),
     Gaussian(scale="per-element"),
     Laplace(scale="shared"),
+    Laplace(scale="per-column"),
     Laplace(scale="per-element"),
     DiscretisedLogistic(scale="shared"),
     DiscretisedLogistic(scale="per-element"),
     StudentT(scale="shared"),
+    StudentT(scale="per-column"),
     StudentT(df=3, scale="per-element"),
 ]
 EVERY = [
     Bernoulli(),
     Categorical(categories=5),
     Categorical(categories=5, scaled=True),
+    Circular(),
     ContinuousBernoulli(),
     DiscretisedLogistic(scale=0.1),
     Gaussian(scale=0.3),
     Gaussian(),
     Laplace(scale=0.3),
+    LogisticMixture(),
+    LogisticMixture(components=1),
     NegativeBinomial(dispersion=0.5),
     NegativeBinomial(dispersion="shared"),
+    NegativeBinomial(dispersion="per-column"),
     NegativeBinomial(dispersion="per-element"),
+    Ordinal(levels=2),
+    Ordinal(levels=5),
     Poisson(),
     StudentT(df=3, scale=0.3),
     *SCALED,
@@ -80,6 +92,36 @@ def test_rows_do_not_mix(spec):
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-14, atol=1e-14)
 
 
+@every
+@pytest.mark.parametrize("size", [1.0, 40.0])
+def test_zeros_in_place_of_missing_values_leave_all_gradients_finite(spec, size):
+    likelihood = spec.build(event_shape=(3,)).eval()
+    params = (size * torch.randn(2, 5, *likelihood.params_shape)).requires_grad_()
+    elements = likelihood(params).log_prob_elements(torch.zeros(5, 3))
+    assert elements.shape == (2, 5, 3)
+    seen = torch.rand(5, 3) > 0.5
+    total = torch.where(seen, elements, 0.0).sum()
+    given = [params, *likelihood.parameters()]
+    gradients = torch.autograd.grad(total, given, allow_unused=True)
+    assert all(g is None or bool(g.isfinite().all()) for g in (elements, *gradients))
+    missing = gradients[0].view(2, 5, -1, 3).abs().sum((0, 2))[~seen]
+    assert (missing == 0).all()
+
+
+@every
+def test_the_log_density_compiles_as_one_graph(spec):
+    likelihood = spec.build(event_shape=(3,)).eval()
+    params = torch.randn(2, 5, *likelihood.params_shape)
+    x = likelihood(params).sample()
+
+    def score(params, x):
+        return likelihood(params, x=x).log_prob_elements(x)
+
+    torch.compiler.reset()  # else the code of all parts counts as one that recompiles too often
+    compiled = torch.compile(score, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(params, x), score(params, x))
+
+
 def test_categorical_layout_is_one_block_of_channels_per_code():
     likelihood = Categorical(categories=3).build(event_shape=(2, 1, 1))
     params = torch.arange(6.0).view(1, 6, 1, 1).requires_grad_()
@@ -109,7 +151,7 @@ def test_learned_scales_approach_their_floor_smoothly(spec):
     likelihood = spec.build(event_shape=(2,))
     for raw in (-1e4, 0.0, 2.0):
         params = torch.full((1, *likelihood.params_shape), raw)
-        if spec.scale == "shared":
+        if spec.scale != "per-element":
             likelihood.set_raw_log_scale(raw)
         log_scale = likelihood(params).log_scale
         assert (log_scale >= math.log(spec.floor) - 1e-6).all()
