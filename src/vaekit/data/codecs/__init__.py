@@ -5,5 +5,16 @@ from vaekit.data.codecs.as_is import AsIs
 from vaekit.data.codecs.composite import Context, DataCodec
 from vaekit.data.codecs.image import ImageCodec
 from vaekit.data.codecs.labels import LabelCodec
+from vaekit.data.codecs.table import TableCodec
+from vaekit.data.codecs.windows import WindowCodec
 
-__all__ = ["ArrayCodec", "AsIs", "Context", "DataCodec", "ImageCodec", "LabelCodec"]
+__all__ = [
+    "ArrayCodec",
+    "AsIs",
+    "Context",
+    "DataCodec",
+    "ImageCodec",
+    "LabelCodec",
+    "TableCodec",
+    "WindowCodec",
+]

@@ -13,6 +13,8 @@ from torch import Tensor
 from vaekit.data.codecs.array import ArrayCodec
 from vaekit.data.codecs.image import ImageCodec
 from vaekit.data.codecs.labels import LabelCodec
+from vaekit.data.codecs.table import TableCodec
+from vaekit.data.codecs.windows import WindowCodec
 from vaekit.data.raw import RawData
 from vaekit.errors import ConfigError, DataError, did_you_mean
 from vaekit.spec import Role, Spec
@@ -26,7 +28,7 @@ class DataCodec(Spec, kind="codec/data"):
     """How the data a model was trained on becomes tensors, and tensors become such data.
 
     Args:
-        x: An :class:`ImageCodec` or an :class:`ArrayCodec`.
+        x: An :class:`ImageCodec`, an :class:`ArrayCodec` or a :class:`TableCodec`.
         labels: A :class:`LabelCodec`, when there are labels.
         context: A :class:`LabelCodec` (one-hot) or an :class:`ArrayCodec` (standardised), when the
             model reads context.
@@ -45,7 +47,7 @@ class DataCodec(Spec, kind="codec/data"):
     def validate(self) -> None:
         """Check that every codec can do its part."""
         allowed: dict[str, tuple[type, ...]] = {
-            "x": (ImageCodec, ArrayCodec),
+            "x": (ImageCodec, ArrayCodec, TableCodec, WindowCodec),
             "labels": (LabelCodec, type(None)),
             "context": (LabelCodec, ArrayCodec, type(None)),
         }

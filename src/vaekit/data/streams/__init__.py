@@ -13,7 +13,9 @@ from vaekit.data.streams.preparing import (
     prepare_stream,
     split_stream,
 )
+from vaekit.data.streams.spool import open_table
 from vaekit.data.streams.stream import StreamData
+from vaekit.data.streams.tables import TableRows, summarise_table
 
 __all__ = [
     "ImageRows",
@@ -22,11 +24,14 @@ __all__ = [
     "Part",
     "Source",
     "StreamData",
+    "TableRows",
     "can_stream",
     "decoded_bytes",
     "fit_codec",
     "given_parts",
     "open_stream",
+    "open_table",
     "prepare_stream",
     "split_stream",
+    "summarise_table",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from vaekit.data.batches import TensorData
 from vaekit.data.checks import not_finite
-from vaekit.data.codecs import DataCodec
+from vaekit.data.codecs import DataCodec, TableCodec
 from vaekit.data.raw import RawData
 from vaekit.data.streams.pieces import Piece, Source, raw_of
 from vaekit.errors import DataError
@@ -33,9 +33,13 @@ def checked(source: Source, piece: Piece) -> RawData:
 def encoded(source: Source, piece: Piece, codec: DataCodec) -> TensorData:
     """A piece as stored tensors.
 
+    Rows of mixed columns are checked by the codec itself.
+
     Raises:
         DataError: If the codec cannot encode a row; names the file and the row.
     """
+    if isinstance(codec.x, TableCodec):
+        return _encoded_table(source, piece, codec)
     raw = checked(source, piece)
     try:
         return TensorData.of(raw, codec)
@@ -45,6 +49,19 @@ def encoded(source: Source, piece: Piece, codec: DataCodec) -> TensorData:
             return TensorData.of(raw_of(source, some), codec)
 
         raise _explained(source, piece, encode, error) from error
+
+
+def _encoded_table(source: Source, piece: Piece, codec: DataCodec) -> TensorData:
+    """A piece of mixed columns; the message of an error counts rows from those of its file."""
+    try:
+        return TensorData(codec, codec.x.encode(piece.x, where=source.name))
+    except DataError:
+        first = _first_bad(piece, lambda some: codec.x.encode(some.x))
+        if first is not None:
+            place = source.place(int(piece.rows[first]))
+            one = piece.subset(slice(first, first + 1))
+            codec.x.encode(one.x, where=place.file, first=place.row or 0)
+        raise
 
 
 def _explained(

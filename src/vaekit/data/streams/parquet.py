@@ -60,6 +60,7 @@ class ParquetRows:
         context: Sequence[str] | None = None,
         split: str | None = None,
     ) -> None:
+        self.path = path
         self.name = path.name
         self.label = label
         self.split = split
@@ -109,9 +110,13 @@ class ParquetRows:
         file = bisect.bisect_right(self._starts, row) - 1
         for block in self.blocks:
             if block.file == file:
-                with self._reading(block) as reading:
-                    for batch, start in reading.batches(block.start, block.stop):
-                        yield self._piece(batch, start)
+                yield from self.pieces(block)
+
+    def pieces(self, block: Block) -> Iterator[Piece]:
+        """All rows of one of the ``blocks``, in order."""
+        with self._reading(block) as reading:
+            for batch, start in reading.batches(block.start, block.stop):
+                yield self._piece(batch, start)
 
     def classes(self) -> np.ndarray | None:
         """All different labels, or None without a label column; no more than can be used."""

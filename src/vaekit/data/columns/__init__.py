@@ -1,0 +1,28 @@
+"""Columns of tables: what kinds there are, and how their values become numbers and back."""
+
+from vaekit.data.columns.boolean import Boolean
+from vaekit.data.columns.categories import OTHER, Categorical
+from vaekit.data.columns.column import Column, Field, FieldKind, Summary
+from vaekit.data.columns.counts import Counts
+from vaekit.data.columns.datetimes import DateTime
+from vaekit.data.columns.numeric import Numeric
+from vaekit.data.columns.ordinal import Ordinal
+from vaekit.data.columns.positive import Positive, ZeroInflated
+from vaekit.data.columns.values import Values
+
+__all__ = [
+    "OTHER",
+    "Boolean",
+    "Categorical",
+    "Column",
+    "Counts",
+    "DateTime",
+    "Field",
+    "FieldKind",
+    "Numeric",
+    "Ordinal",
+    "Positive",
+    "Summary",
+    "Values",
+    "ZeroInflated",
+]
