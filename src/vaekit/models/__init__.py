@@ -6,6 +6,7 @@ from vaekit.models.initial import initialise, uninitialised
 from vaekit.models.linear import LinearVAE, LinearVAEModel
 from vaekit.models.second_stage import SecondStage, SecondStageDensity, SecondStagePrior
 from vaekit.models.semi_supervised import SemiSupervisedVAE, SemiSupervisedVAEModel
+from vaekit.models.stack import ModelStack, StackedEvidence
 from vaekit.models.vae import FlatVAE, VAEModel, draw
 
 __all__ = [
@@ -14,12 +15,14 @@ __all__ = [
     "FlatVAE",
     "LinearVAE",
     "LinearVAEModel",
+    "ModelStack",
     "Node",
     "SecondStage",
     "SecondStageDensity",
     "SecondStagePrior",
     "SemiSupervisedVAE",
     "SemiSupervisedVAEModel",
+    "StackedEvidence",
     "VAEModel",
     "draw",
     "initialise",

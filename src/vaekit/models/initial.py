@@ -12,11 +12,9 @@ __all__ = ["initialise", "uninitialised"]
 
 def uninitialised(model: nn.Module) -> list[Any]:
     """The parts that are to start from training rows and have not: a buffer of theirs says so."""
-    return [
-        part
-        for part in model.modules()
-        if hasattr(part, "initialise") and not getattr(part, "initialised", False)
-    ]
+    if hasattr(model, "initialise"):  # it starts the parts within itself
+        return [] if getattr(model, "initialised", False) else [model]
+    return [part for child in model.children() for part in uninitialised(child)]
 
 
 def initialise(model: nn.Module, x: Tensor, c: Tensor | None = None) -> None:

@@ -12,7 +12,9 @@ from vaekit.objectives.mmd import mmd
 from vaekit.objectives.objective import END, Contest, Loss, Objective, Progress, Side
 from vaekit.objectives.schedules import Cosine, Cyclic, Linear, Schedule, Sigmoid, Steps, value_at
 from vaekit.objectives.semi_supervised import SemiSupervised
+from vaekit.objectives.stacked import Stacked
 from vaekit.objectives.total_correlation import BetaTC
+from vaekit.objectives.trimmed import Trimmed
 
 __all__ = [
     "DIP",
@@ -37,7 +39,9 @@ __all__ = [
     "SemiSupervised",
     "Side",
     "Sigmoid",
+    "Stacked",
     "Steps",
+    "Trimmed",
     "mean_kl",
     "mmd",
     "value_at",

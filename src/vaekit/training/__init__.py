@@ -3,7 +3,7 @@
 from vaekit.training.averaging import WeightAverage
 from vaekit.training.callbacks import Callback, Display, TensorBoard
 from vaekit.training.history import History, Means, read_history
-from vaekit.training.loop import CHECKPOINT, HISTORY, Trainer
+from vaekit.training.loop import CHECKPOINT, HISTORY, INITIAL_ROWS, Trainer
 from vaekit.training.optimizers import SGD, Adam, Adamax, AdamW
 from vaekit.training.players import Player, train_step
 from vaekit.training.policy import Policy, PolicySpec, flush_denormals
@@ -14,6 +14,7 @@ from vaekit.training.settings import Training
 __all__ = [
     "CHECKPOINT",
     "HISTORY",
+    "INITIAL_ROWS",
     "SGD",
     "Adam",
     "AdamW",

@@ -22,6 +22,7 @@ from vaekit.distributions import drawing_from
 from vaekit.errors import ConfigError
 from vaekit.objectives import Loss, Progress, Schedule
 from vaekit.training.players import Player
+from vaekit.training.thinning import thin
 
 __all__ = ["CapturedStep"]
 
@@ -39,13 +40,22 @@ class CapturedStep:
         batch: A batch of the shape that all others will have.
         samples: Codes per example.
         arithmetic: Gives the context in which the step computes.
+        fuse: Whether to compile what was recorded; else its operations run one by one, which needs
+            no warm-up and saves what they cost in Python and in bookkeeping for gradients.
 
     Raises:
         ConfigError: If the step depends on something that a recording would freeze.
     """
 
     def __init__(
-        self, model: nn.Module, player: Player, batch: Any, *, samples: int, arithmetic: Arithmetic
+        self,
+        model: nn.Module,
+        player: Player,
+        batch: Any,
+        *,
+        samples: int,
+        arithmetic: Arithmetic,
+        fuse: bool = True,
     ) -> None:
         self._step = _Step(model, player.loss, samples)
         self.bind(model, player)
@@ -57,8 +67,12 @@ class CapturedStep:
             self._rehearse(batch)
             graph = self._record(batch)
         _require_no_noise_of_its_own(graph)
-        self._compiled: Any = torch.compile(graph, fullgraph=True, dynamic=False)
-        self._works = False
+        self._compiled: Any = (
+            torch.compile(graph, fullgraph=True, dynamic=False)
+            if fuse
+            else torch.no_grad()(thin(graph))
+        )
+        self._works = not fuse
 
     def bind(self, model: nn.Module, player: Player) -> None:
         """Use the weights of this model and player: the same ones, or those of a copy."""

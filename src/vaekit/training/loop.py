@@ -46,7 +46,7 @@ from vaekit.training.stepper import Stepper
 from vaekit.training.trials import Trial
 from vaekit.training.validation import held_out_terms
 
-__all__ = ["CHECKPOINT", "HISTORY", "Trainer"]
+__all__ = ["CHECKPOINT", "HISTORY", "INITIAL_ROWS", "Trainer"]
 
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.jsonl"

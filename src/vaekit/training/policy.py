@@ -41,12 +41,13 @@ class PolicySpec(Spec, kind="policy/speed"):
     Args:
         precision: Arithmetic of the training step.
         compile: Whether the whole step but the optimiser (forward pass, loss, gradient) becomes
-            one compiled function.
+            one compiled function; ``record`` records the same function and runs it operation by
+            operation, which needs no compiler, no warm-up, and is faster where layers are small.
         threads: CPU threads, 0 for torch's default.
     """
 
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
-    compile: Literal["auto", "on", "off"] = "auto"
+    compile: Literal["auto", "on", "off", "record"] = "auto"
     threads: Annotated[int, Within(0, 1024)] = 0
 
 
@@ -56,6 +57,7 @@ class Policy(Spec, kind="policy/decided"):
     precision: Precision = "32-true"
     compile: bool = False
     reason: str = ""
+    record: bool = False
 
 
 @contextlib.contextmanager
@@ -124,12 +126,12 @@ def decide(
     precision, why = _precision(asked, device)
     if trial is None:
         several = "several players or processes"
-        if asked.compile == "on":
+        if asked.compile in ("on", "record"):
             raise ConfigError(
                 f"a run of {several} cannot be compiled",
                 remedy="use --set training.speed.compile=auto",
             )
-        return Policy(precision, False, f"{why}; not compiled: {several}")
+        return Policy(precision, reason=f"{why}; not compiled: {several}")
     halved = asked.precision == "auto" and device.type == "cpu" and has_bfloat16()
     eager = None
     if steps >= FEWEST_STEPS and (halved or asked.compile == "auto"):
@@ -140,13 +142,13 @@ def decide(
         precision, eager, why = _try_bfloat16(trial, eager)
     if asked.compile != "auto":
         word = asked.compile
-        return Policy(precision, word == "on", f"{why}; compile {word} as asked")
+        said = f"{why}; compile {word} as asked"
+        return Policy(precision, word == "on", said, word == "record")
     if eager is None:
-        return Policy(
-            precision, False, f"{why}; not compiled: the run is too short to pay it back"
-        )
+        short = "not compiled: the run is too short to pay it back"
+        return Policy(precision, reason=f"{why}; {short}")
     pays, verdict = _try_compiled(trial, precision, steps=steps, eager=eager)
-    return Policy(precision, pays, f"{why}; {verdict}")
+    return Policy(precision, pays, reason=f"{why}; {verdict}")
 
 
 def _precision(asked: PolicySpec, device: torch.device) -> tuple[Precision, str]:

@@ -66,7 +66,7 @@ class Stepper:
         share = self.processes.share_of(len(batch))
         batch = in_layout(batch if share is None else share.part(batch), self.layout)
         drawing = contextlib.nullcontext() if share is None else share.drawing()
-        if self.policy.compile and len(batch) == self.batch_size:
+        if (self.policy.compile or self.policy.record) and len(batch) == self.batch_size:
             return self._compiled(batch, progress)
         with self.arithmetic(), drawing:
             return train_step(
@@ -83,7 +83,12 @@ class Stepper:
         player = self.rounds[0][0]
         if self._captured is None:
             self._captured = CapturedStep(
-                self.model, player, batch, samples=self.samples, arithmetic=self.arithmetic
+                self.model,
+                player,
+                batch,
+                samples=self.samples,
+                arithmetic=self.arithmetic,
+                fuse=self.policy.compile,
             )
         loss = self._captured(batch, progress)
         player.step()

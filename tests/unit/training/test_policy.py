@@ -245,6 +245,22 @@ def test_a_compiled_model_trains_the_same(make_trainer, monkeypatch, same_weight
     torch.compiler.reset()
 
 
+def test_a_recorded_step_trains_the_same(make_trainer, monkeypatch, same_weights):
+    """The same operations in the same order, and no compiler."""
+
+    def never(*_, **__):
+        raise AssertionError("nothing is compiled")
+
+    monkeypatch.setattr(torch, "compile", never)
+    plain = make_trainer()
+    recorded = make_trainer(speed=PolicySpec(precision="32-true", compile="record"))
+    expected, found = losses(plain.fit()), losses(recorded.fit())
+    assert recorded.policy.record
+    assert not recorded.policy.compile
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, rel=1e-5)
+
+
 def test_auto_measures_a_copy_and_leaves_the_model_alone(make_trainer, same_weights, monkeypatch):
     monkeypatch.setattr("vaekit.training.policy.FEWEST_STEPS", 0)
     auto = make_trainer(speed=PolicySpec())
