@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "vaekit"
 LAYERS = [  # lowest first; packages on one line do not import each other
     {"errors", "version"},
     {"spec", "files"},
+    {"writing"},
     {"distributions"},
     {"networks"},
     {"latents", "likelihoods"},
@@ -30,7 +31,7 @@ LEVEL = {package: level for level, layer in enumerate(LAYERS) for package in lay
 ONLY = {"data": {"errors", "spec"}}  # narrower than its layer
 TOP = "vaekit"  # vaekit/__init__.py: may import every package, and none imports it
 USERS = {"typer": {"cli"}, "click": {"cli"}, "rich": {"cli", "training"}}
-LIGHT = {"errors", "version", "spec", "files"}  # packages that work without torch
+LIGHT = {"errors", "version", "spec", "files", "writing"}  # packages that work without torch
 LAZY = {"tensorboard", "torch.utils.tensorboard", "optuna", "ray", "rdkit", "zuko"}
 
 

@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any
 from vaekit.version import __version__
 
 if TYPE_CHECKING:
+    from vaekit.tasks.detection import VAEDetector
     from vaekit.tasks.estimators import VAE, VAEReducer
 
-__all__ = ["VAE", "VAEReducer", "__version__"]
+__all__ = ["VAE", "VAEDetector", "VAEReducer", "__version__"]
+
+HOMES = {
+    "VAE": "vaekit.tasks.estimators",
+    "VAEDetector": "vaekit.tasks.detection",
+    "VAEReducer": "vaekit.tasks.estimators",
+}
 
 
 def __getattr__(name: str) -> Any:
     """The estimators, imported when first asked for: ``import vaekit`` alone needs no torch."""
-    if name in ("VAE", "VAEReducer"):
-        return getattr(importlib.import_module("vaekit.tasks.estimators"), name)
+    if name in HOMES:
+        return getattr(importlib.import_module(HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
+from vaekit import writing
 from vaekit.artifacts import load
-from vaekit.cli import codes, writing
+from vaekit.cli import codes
 from vaekit.data import load as load_data
 from vaekit.data.streams import parquet as parquet_module
 from vaekit.data.streams import stream as stream_module

@@ -8,7 +8,7 @@ from tests.docs.pages import DOCS
 
 import vaekit
 
-NOT_FOR_USERS = {"vaekit.cli", "vaekit.files", "vaekit.version"}
+NOT_FOR_USERS = {"vaekit.cli", "vaekit.files", "vaekit.version", "vaekit.writing"}
 PARTS_OF_OTHERS = {"vaekit.data.codecs", "vaekit.data.sources"}  # exported by vaekit.data
 
 

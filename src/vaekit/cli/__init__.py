@@ -6,6 +6,7 @@ import typer
 
 from vaekit.cli.codes import encode, reconstruct, sample
 from vaekit.cli.compare import compare
+from vaekit.cli.detect import app as detect
 from vaekit.cli.evaluate import evaluate
 from vaekit.cli.fit_prior import fit_prior
 from vaekit.cli.inspect import inspect
@@ -18,7 +19,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="vaekit",
-    help="Variational autoencoders: train, measure, sample, compare, tune.",
+    help="Variational autoencoders: train, measure, sample, compare, tune, detect.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_show_locals=False,
@@ -37,6 +38,7 @@ for command in (
     tune,
 ):
     app.command()(command)
+app.add_typer(detect, name="detect")
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from vaekit.cli.console import Json, emit, handled, say
-from vaekit.cli.writing import Columns, check_suffix, write_columns
 from vaekit.errors import ConfigError
+from vaekit.writing import Columns, check_suffix, write_columns
 
 __all__ = ["Data", "Out", "Run", "encode", "in_batches", "reconstruct", "rows_of", "sample"]
 

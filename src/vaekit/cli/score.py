@@ -10,7 +10,7 @@ import typer
 
 from vaekit.cli.codes import Run, in_batches, rows_of
 from vaekit.cli.console import Json, emit, handled
-from vaekit.cli.writing import Columns, check_suffix, write_columns
+from vaekit.writing import Columns, check_suffix, write_columns
 
 __all__ = ["score"]
 

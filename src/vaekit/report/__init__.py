@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: about runs, comparisons and searches."""
+"""Self-contained HTML pages: about runs, comparisons, searches and detectors."""
 
 from vaekit.plots.metric import Metric
 from vaekit.report.comparison_report import (
@@ -6,6 +6,7 @@ from vaekit.report.comparison_report import (
     comparison_text,
     report_comparison,
 )
+from vaekit.report.detection_report import report_detection, report_ranking
 from vaekit.report.page import build_report
 from vaekit.report.run_report import report_run
 from vaekit.report.search_report import report_search
@@ -20,6 +21,8 @@ __all__ = [
     "comparison_text",
     "markdown",
     "report_comparison",
+    "report_detection",
+    "report_ranking",
     "report_run",
     "report_search",
 ]

@@ -33,6 +33,7 @@ def build_report(  # noqa: PLR0913
     tables: Iterable[Table] = (),
     notes: Sequence[str] = (),
     comparison: bool = True,
+    sections: Iterable[tuple[str, Html]] = (),
 ) -> Path:
     """Write a report that opens anywhere: images inside, no scripts, no requests.
 
@@ -52,6 +53,7 @@ def build_report(  # noqa: PLR0913
         tables: More tables.
         notes: Remarks about the numbers.
         comparison: Whether there is that table; one metric says no more in it than on its card.
+        sections: Headings with markup of their own, between pictures and tables.
 
     Returns:
         The path written.
@@ -76,6 +78,7 @@ def build_report(  # noqa: PLR0913
             _cards(rows[:MAX_CARDS]),
             _section("Pictures", [gallery(shown)]),
             _section("Comparison", [metrics_table(rows)] if rows and comparison else []),
+            join(_section(heading, [content]) for heading, content in sections),
             join(_section(t.title, [table(t)]) for t in tables),
             _section("Remarks", [_items(notes)]),
             _section("Commands", [_commands(commands)]),

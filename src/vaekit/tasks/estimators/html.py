@@ -40,12 +40,13 @@ def summary(estimator: Any) -> dict[str, str]:
         for name in ("encoder", "prior", "posterior", "likelihood")
         if (part := getattr(spec, name, None)) is not None
     }
-    bound = {"held-out bound": f"{estimator.elbo_:.4g} nats per row"}
+    elbo = getattr(estimator, "elbo_", math.nan)
+    bound = {"held-out bound": f"{elbo:.4g} nats per row"}
     return {
         "model": getattr(spec, "kind", type(spec).__name__),
         **parts,
         "data": estimator.codec_.x.describe(),
-        "epochs": str(estimator.n_epochs_),
-        **({} if math.isnan(estimator.elbo_) else bound),
+        "epochs": str(len(estimator.history_)),
+        **({} if math.isnan(elbo) else bound),
         "rate of each dimension": ", ".join(f"{v:.3g}" for v in estimator.kl_) + " nats",
     }

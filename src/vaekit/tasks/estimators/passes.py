@@ -39,9 +39,9 @@ class Passes(TensorData):
         self.passes = passes
 
     @classmethod
-    def of_steps(cls, data: TensorData, batch_size: int) -> Passes:
-        """As many passes as :data:`FEWEST_STEPS` steps of ``batch_size`` rows take."""
-        return cls(data, -(-FEWEST_STEPS // data.steps_per_epoch(batch_size)))
+    def of_steps(cls, data: TensorData, batch_size: int, fewest: int = FEWEST_STEPS) -> Passes:
+        """As many passes as ``fewest`` steps of ``batch_size`` rows take."""
+        return cls(data, -(-fewest // data.steps_per_epoch(batch_size)))
 
     def to(self, device: torch.device | str) -> Passes:
         """The same data on another device."""

@@ -29,6 +29,8 @@ __all__ = ["Savable", "numbers", "pack", "unpack"]
 
 ESTIMATOR = "estimator.json"
 FORMAT = "vaekit-estimator-1"
+SEVERAL = ("stacked",)
+"""Parameters that may hold several whole numbers."""
 
 
 def pack(model: VAEModel) -> dict[str, Any]:
@@ -111,6 +113,7 @@ class Savable:
         artifacts.save(folder, self.model_, self.codec_, provenance=facts)
         lines = "".join(json.dumps(record, allow_nan=False) + "\n" for record in self.history_)
         write_bytes(folder / HISTORY, lines.encode())
+        self._write_more(folder)
         write_json(folder / ESTIMATOR, description)
         return folder
 
@@ -128,12 +131,11 @@ class Savable:
         estimator.model_, estimator.codec_ = artifact.model, artifact.codec
         estimator.history_ = artifact.history
         estimator._fingerprint = str(artifact.provenance.get("data_sha256", ""))
-        part = artifact.codec.x
-        estimator.n_features_in_ = math.prod(part.event_shape)
-        if columns := getattr(part, "columns", ()):
-            estimator.feature_names_in_ = np.asarray(columns, object)
         estimator._restore(fitted, path)
         return estimator
+
+    def _write_more(self, folder: Path) -> None:
+        """Files of a subclass beside those of an artifact."""
 
     def _fitted(self) -> dict[str, Any]:
         """Fitted numbers that are in no other file, ready for JSON; NaN becomes null."""
@@ -145,7 +147,15 @@ class Savable:
         if type(seed) is not int or not 0 <= seed < 2**31:
             raise ArtifactError("not a seed", got=str(seed)[:80], where=f"{path}: seed")
         self.seed_ = seed
+        self._restore_columns(fitted, path)
         self.kl_ = numbers(fitted, "kl", None, path)
+
+    def _restore_columns(self, fitted: Mapping[str, Any], path: Path) -> None:
+        """How many columns there were, and their names."""
+        part = self.codec_.x
+        self.n_features_in_ = math.prod(part.event_shape)
+        if columns := getattr(part, "columns", ()):
+            self.feature_names_in_ = np.asarray(columns, object)
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(cast(dict[str, Any], super().__getstate__()))
@@ -216,6 +226,10 @@ def _to_json(name: str, value: Any) -> Any:
         value = value.item()
     if isinstance(value, Spec):
         return to_json(value)
+    if isinstance(value, dict) and all(isinstance(word, str) for word in value.values()):
+        return {"$words": {str(key): word for key, word in value.items()}}
+    if isinstance(value, tuple | list) and all(type(item) is int for item in value):
+        return list(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise ConfigError(
@@ -230,7 +244,19 @@ def _to_json(name: str, value: Any) -> Any:
 def _from_json(name: str, value: Any, where: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    several = name in SEVERAL and isinstance(value, list)
+    if several and all(type(item) is int for item in value):
+        return tuple(value)
+    if isinstance(value, dict) and set(value) == {"$words"}:
+        return _words(value["$words"], where)
     try:
         return from_json(value, role=ROLES.get(name, "none"), where=name)
     except VaekitError as error:
         raise ArtifactError(f"cannot read the parameter {name!r}: {error}", where=where) from error
+
+
+def _words(value: Any, where: str) -> dict[str, str]:
+    """Words by name, such as the types of columns."""
+    if not isinstance(value, dict) or not all(isinstance(word, str) for word in value.values()):
+        raise ArtifactError("not words by name", got=str(value)[:80], where=where)
+    return value

@@ -15,7 +15,7 @@ from vaekit.errors import ConfigError, DataError
 __all__ = ["Columns", "check_suffix", "write_columns"]
 
 Columns = Mapping[str, Any]
-"""Some rows, column by column, each a NumPy array."""
+"""Some rows, column by column: NumPy arrays or, where values may be missing, Arrow's."""
 
 GROUP_ROWS = 1 << 17
 """Rows that are written to Parquet together."""
@@ -60,9 +60,11 @@ class _Counted:
 
     def __iter__(self) -> Iterator[Columns]:
         for part in self.parts:
-            flat = all(values.ndim == 1 for values in part.values())
+            flat = all(getattr(values, "ndim", 1) == 1 for values in part.values())
             if not flat and self.path.suffix != ".npz":
                 raise _unfit(self.path)
+            if self.path.suffix == ".npz":
+                _require_arrays(part, self.path)
             self.rows += len(next(iter(part.values())))
             yield part
 
@@ -76,12 +78,32 @@ def _unfit(path: Path) -> ConfigError:
     )
 
 
+def _require_arrays(part: Columns, path: Path) -> None:
+    """Refuse what an archive could hold as pickles only."""
+    for name, values in part.items():
+        if not hasattr(values, "ndim") or values.dtype.hasobject:
+            raise ConfigError(
+                f"column {name!r} holds text or missing values, which .npz cannot hold",
+                expected=".csv or .parquet",
+                got=path.name,
+                where="--out",
+            )
+
+
 def _write_csv(path: Path, parts: Iterable[Columns]) -> None:
     import pandas as pd
 
     with path.open("w", encoding="utf-8", newline="") as file:
         for number, part in enumerate(parts):
-            pd.DataFrame(dict(part)).to_csv(file, header=number == 0, index=False)
+            columns = {name: _for_pandas(values) for name, values in part.items()}
+            pd.DataFrame(columns).to_csv(file, header=number == 0, index=False)
+
+
+def _for_pandas(values: Any) -> Any:
+    """Values whose whole numbers stay whole beside missing ones."""
+    if not hasattr(values, "to_pandas"):
+        return values
+    return values.to_pandas(integer_object_nulls=True)
 
 
 def _write_parquet(path: Path, parts: Iterable[Columns]) -> None:
@@ -91,10 +113,16 @@ def _write_parquet(path: Path, parts: Iterable[Columns]) -> None:
     with ExitStack() as stack:
         writer: Any = None
         for group in _groups(parts):
-            table = pyarrow.table({name: pyarrow.array(v) for name, v in group.items()})
+            table = pyarrow.table({name: _for_arrow(v) for name, v in group.items()})
             if writer is None:
                 writer = stack.enter_context(pyarrow.parquet.ParquetWriter(path, table.schema))
             writer.write_table(table, row_group_size=GROUP_ROWS)
+
+
+def _for_arrow(values: Any) -> Any:
+    import pyarrow
+
+    return values if hasattr(values, "to_pandas") else pyarrow.array(values)
 
 
 def _groups(parts: Iterable[Columns]) -> Iterator[Columns]:
@@ -113,8 +141,14 @@ def _groups(parts: Iterable[Columns]) -> Iterator[Columns]:
 
 def _joined(parts: list[Columns]) -> Columns:
     import numpy as np
+    import pyarrow
 
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    def joined(columns: list[Any]) -> Any:
+        if hasattr(columns[0], "to_pandas"):
+            return pyarrow.chunked_array([c for column in columns for c in column.chunks])
+        return np.concatenate(columns)
+
+    return {name: joined([part[name] for part in parts]) for name in parts[0]}
 
 
 def _write_npz(path: Path, parts: Iterable[Columns]) -> None:

@@ -1,0 +1,86 @@
+"""Tables as rows to train on and rows to draw the line with, in memory or on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from vaekit.data import DataCodec, Rows, StreamData, TensorData, WindowCodec, fit_table
+from vaekit.data.frames import Frame
+from vaekit.data.streams import Part, TableRows, split_stream, summarise_table
+from vaekit.errors import DataError
+
+__all__ = ["Divided", "divide", "divide_stream"]
+
+
+class Divided(NamedTuple):
+    """A table that is ready for training.
+
+    Attributes:
+        codec: Fitted on the rows to train on.
+        train: These rows.
+        held: Rows that are set aside for the threshold; None where there are none.
+        fingerprint: What tells this data from other data.
+    """
+
+    codec: DataCodec
+    train: Rows
+    held: Rows | None
+    fingerprint: str
+
+
+def divide(
+    frame: Frame,
+    column_types: Mapping[str, str] | None,
+    *,
+    held: float,
+    seed: int,
+    window: int | None = None,
+) -> Divided:
+    """A table in memory; a share ``held`` of its rows, drawn by the seed, is set aside.
+
+    Of a time series, whose rows are seen in windows, it is the last rows.
+
+    Raises:
+        DataError: If a column cannot be used, or too few rows are left.
+    """
+    kept, aside = frame, None
+    if held:
+        order = np.random.default_rng(seed).permutation(len(frame))
+        if window is not None:
+            order = np.arange(len(frame))[::-1]
+        count = round(held * len(frame))
+        if not 1 <= count <= len(frame) - 2:
+            raise DataError(
+                "too few rows to set some aside",
+                expected="at least 2 to train on and 1 for the threshold",
+                got=f"{len(frame)} rows, {held:g} of them aside",
+            )
+        kept, aside = (_take(frame, np.sort(rows)) for rows in (order[count:], order[:count]))
+    table = fit_table(kept, column_types)
+    codec = DataCodec(table if window is None else WindowCodec(table, window))
+    train = TensorData(codec, codec.x.encode(kept))
+    rest = None if aside is None else TensorData(codec, codec.x.encode(aside))
+    return Divided(codec, train, rest, train.digest())
+
+
+def divide_stream(
+    source: TableRows, column_types: Mapping[str, str] | None, *, held: float, seed: int
+) -> Divided:
+    """A table on disk, read in each pass; arguments and errors as of :func:`divide`."""
+    part, aside = Part(len(source)), None
+    if held:
+        parts = split_stream(
+            source, validation=held, test=0.0, seed=seed, max_validation=len(source)
+        )
+        part, aside = parts["train"], parts["validation"]
+    codec = DataCodec(summarise_table(source, column_types, part=part).codec())
+    train = StreamData(source, codec, part)
+    rest = None if aside is None else StreamData(source, codec, aside)
+    return Divided(codec, train, rest, source.fingerprint)
+
+
+def _take(frame: Frame, rows: np.ndarray) -> Frame:
+    return frame[rows] if isinstance(frame, np.ndarray) else frame.take(rows)

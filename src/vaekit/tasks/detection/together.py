@@ -1,0 +1,90 @@
+"""Several detectors trained as one: seeds or folds of a table at little more than one's cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vaekit.data import TensorData
+from vaekit.errors import ConfigError
+from vaekit.tasks.detection.detector import Plan, VAEDetector
+from vaekit.tasks.detection.training import train_together
+
+__all__ = ["fit_together"]
+
+
+def fit_together(detectors: Sequence[VAEDetector], tables: Sequence[Any]) -> list[VAEDetector]:
+    """Fit each detector to its table; small models take little longer than one of them.
+
+    Each has the parts, the first weights and the rows that it would have alone, and a result of
+    the same distribution; the order of its batches and its noise are others.
+
+    Args:
+        detectors: They differ in nothing but ``random_state`` and thresholds.
+        tables: One for each, of the same columns and number of rows, in memory.
+
+    Returns:
+        The detectors, fitted.
+
+    Raises:
+        ConfigError: If they cannot be trained together; the message says why.
+
+    Example:
+        >>> import numpy as np
+        >>> tables = np.random.default_rng(0).normal(size=(3, 50, 4))
+        >>> seeds = [VAEDetector(steps=20, random_state=seed) for seed in range(3)]
+        >>> [detector.anomaly_scores(tables[0]).shape for detector in fit_together(seeds, tables)]
+        [(50,), (50,), (50,)]
+    """
+    if not detectors or len(detectors) != len(tables):
+        raise ConfigError(
+            "one table for each detector", expected=len(detectors) or 1, got=len(tables)
+        )
+    plans = [detector._plan(table) for detector, table in zip(detectors, tables, strict=True)]
+    for plan in plans[1:]:
+        _require_alike(plans[0], plan)
+    first = plans[0]
+    rows = [plan.rows.train for plan in plans]
+    records = train_together(
+        [plan.model for plan in plans],
+        [some for some in rows if isinstance(some, TensorData)],
+        first.objective,
+        first.effort,
+        seed=first.seed,
+    )
+    return [
+        detector._settle(plan, [dict(record) for record in records])
+        for detector, plan in zip(detectors, plans, strict=True)
+    ]
+
+
+def _require_alike(first: Plan, plan: Plan) -> None:
+    """Refuse what cannot be trained as one."""
+    for what, one, other in (
+        ("how they are trained", first.effort, plan.effort),
+        ("what they minimise", first.objective, plan.objective),
+        ("number of rows", len(first.rows.train), len(plan.rows.train)),
+        ("types of columns", _structure(first), _structure(plan)),
+    ):
+        if one != other:
+            raise ConfigError(
+                f"detectors that are trained together agree in {what}",
+                expected=str(one)[:200],
+                got=str(other)[:200],
+                remedy="fit them one by one",
+            )
+
+
+def _structure(plan: Plan) -> Any:
+    """What shapes and Python values of the model follow from."""
+    if not isinstance(plan.rows.train, TensorData):
+        raise ConfigError(
+            "tables on disk cannot be trained on together", remedy="fit them one by one"
+        )
+    spec: Any = plan.model.likelihood.spec
+    missing = spec.missing
+    return (
+        [(group.columns, group.likelihood.kind) for group in spec.groups],
+        (missing.predicted, missing.void),
+        [(field.kind, field.size) for field in plan.rows.codec.x.fields],
+    )

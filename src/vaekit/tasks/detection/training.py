@@ -1,0 +1,129 @@
+"""The training run of a detector: so many steps, whatever the number of rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from vaekit.data import AsIs, Rows, TensorData
+from vaekit.models import ModelStack, VAEModel, initialise
+from vaekit.objectives import Cosine, Stacked
+from vaekit.tasks.estimators.parts import number, whole
+from vaekit.tasks.estimators.passes import Passes
+from vaekit.training import INITIAL_ROWS, Adam, Display, PolicySpec, Trainer, Training
+
+__all__ = ["Effort", "train", "train_together"]
+
+STEPS_AN_EPOCH = 100
+"""Steps that an epoch has at least, so that what is done once an epoch costs little."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """The parameters of a detector that say how to train, checked."""
+
+    steps: int
+    epochs: int | None
+    batch_size: int
+    learning_rate: float
+    device: str
+    verbose: bool
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Effort:
+        """The settings among the parameters of an estimator.
+
+        Raises:
+            ConfigError: If a value makes no sense; the message names the parameter.
+        """
+        epochs = params["epochs"]
+        return cls(
+            steps=whole("steps", params["steps"], 1),
+            epochs=None if epochs is None else whole("epochs", epochs, 1),
+            batch_size=whole("batch_size", params["batch_size"], 1),
+            learning_rate=number("learning_rate", params["learning_rate"], 0.0, 1e3),
+            device=str(params["device"]),
+            verbose=bool(params["verbose"]),
+        )
+
+    def training(
+        self, rows: Rows, seed: int, *, compile: Literal["off", "record"] = "off"
+    ) -> tuple[Rows, Training]:
+        """The rows as epochs visit them, and how to train on them.
+
+        An epoch has 100 steps at least, and training one whole pass.
+        """
+        batch_size = min(self.batch_size, len(rows))
+        if isinstance(rows, TensorData) and self.epochs is None:
+            rows = Passes.of_steps(rows, batch_size, min(STEPS_AN_EPOCH, self.steps))
+        epochs = self.epochs or max(1, round(self.steps / rows.steps_per_epoch(batch_size)))
+        return rows, Training(
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=Adam(lr=self.learning_rate),
+            lr_schedule=Cosine(warm_up=0.02),
+            seed=seed,
+            # Whether compiling and bfloat16 pay is measured: results would differ.
+            speed=PolicySpec(compile=compile, precision="32-true"),
+        )
+
+
+def train(
+    model: VAEModel, rows: Rows, objective: Callable[..., Any], effort: Effort, *, seed: int
+) -> list[dict[str, Any]]:
+    """Train in place to the end; the model is then on the CPU.
+
+    Returns:
+        One record for each epoch.
+    """
+    return _run(model, effort.training(rows, seed), objective, effort)
+
+
+def train_together(
+    models: Sequence[VAEModel],
+    rows: Sequence[TensorData],
+    objective: Callable[..., Any],
+    effort: Effort,
+    *,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Train several models in place, each on rows of its own, as one; see :func:`train`.
+
+    Raises:
+        ConfigError: If the models differ in structure.
+    """
+    for model, some in zip(models, rows, strict=True):
+        initialise(model, some.sample(INITIAL_ROWS).x)
+    stack = ModelStack([model.train() for model in models])
+    codec: Any = AsIs()
+    together = TensorData(codec, torch.stack([some.x for some in rows], 1))
+    settings = effort.training(together, seed, compile="record")
+    records = _run(stack, settings, Stacked(objective), effort)
+    for place, model in enumerate(models):
+        model.load_state_dict(stack.unstacked(place))
+        model.eval()
+    return records
+
+
+def _run(
+    model: nn.Module, settings: tuple[Rows, Training], objective: Any, effort: Effort
+) -> list[dict[str, Any]]:
+    visited, training = settings
+    with torch.random.fork_rng(devices=[] if effort.device == "cpu" else None):
+        trainer = Trainer(
+            model,
+            {"train": visited},
+            training,
+            objective=objective,
+            callbacks=[Display()] if effort.verbose else [],
+            accelerator=effort.device,
+        )
+        try:
+            history = trainer.fit()
+        finally:
+            model.cpu().eval()
+    return [dict(record) for record in history.records]
