@@ -130,7 +130,7 @@ def main(words: Sequence[str] | None = None) -> None:
         table = (options.data or Path(scratch)).resolve() / f"rows-{options.rows}.parquet"
         if not table.exists():
             table.parent.mkdir(parents=True, exist_ok=True)
-            _require_space(table.parent, options.rows * COLUMNS * 4)
+            require_space(table.parent, options.rows * COLUMNS * 4)
             make_table(table, options.rows)
         size = table.stat().st_size
         places = {
@@ -176,7 +176,8 @@ def _row(name: str, result: dict[str, Any], rows: int) -> list[Any]:
     ]
 
 
-def _require_space(folder: Path, size: int) -> None:
+def require_space(folder: Path, size: int) -> None:
+    """Refuse to begin where a table of so many bytes does not fit."""
     free = shutil.disk_usage(folder).free
     if free < 1.5 * size:
         raise SystemExit(
