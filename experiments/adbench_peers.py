@@ -2,7 +2,7 @@
 
 ``python -m experiments.adbench_peers peers.jsonl`` appends what the file does not hold yet, so a
 run that was cut short goes on where it stopped: cheap detectors first, the seed outermost. PyOD is
-not a requirement of vaekit: ``pip install pyod``.
+not a requirement of vaekit; the extra ``peers`` has it.
 
 The defaults as they come (PyOD 3.6): VAE trains for 30 epochs with a latent dimension of 2 and a
 capacity of 0, AutoEncoder for 10 epochs; KNN scores by the distance to the fifth neighbour.
