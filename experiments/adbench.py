@@ -32,7 +32,7 @@ from vaekit.metrics import false_positives, joint_band, rank_methods
 from vaekit.plots import critical_difference_diagram
 from vaekit.tasks.detection import fit_together
 from vaekit.tasks.detection.judge import Judge
-from vaekit.tasks.detection.scores import Score
+from vaekit.tasks.detection.scores import Score, Scoring
 from vaekit.tasks.detection.tail import Tails
 
 __all__ = ["ABLATION", "OURS", "main"]
@@ -92,10 +92,7 @@ def other_scores(detector: VAEDetector, part: Split) -> dict[str, np.ndarray]:
         return Judge(
             detector.model_,
             detector.codec_.x,
-            scoring,
-            samples=detector.n_draws,
-            seed=detector.seed_,
-            rate_weight=weight,
+            Scoring(scoring, detector.n_draws, detector.seed_, weight),
             tails=tails,
         )
 

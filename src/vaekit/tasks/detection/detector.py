@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from vaekit.data import Rows, StreamData, TableCodec, WindowCodec
 from vaekit.data.frames import names_of
 from vaekit.data.streams import TableRows, open_table
-from vaekit.errors import ConfigError
+from vaekit.errors import ConfigError, NotFittedError
 from vaekit.latents import Diagonal, Standard
 from vaekit.metrics import conformal_threshold
 from vaekit.metrics.thresholds import by_contamination
@@ -26,7 +26,7 @@ from vaekit.tasks.detection.judge import Judge
 from vaekit.tasks.detection.reading import as_given, is_path, note_columns, read
 from vaekit.tasks.detection.rows import Divided, divide, divide_stream
 from vaekit.tasks.detection.saving import SavableDetector
-from vaekit.tasks.detection.scores import Score
+from vaekit.tasks.detection.scores import Score, Scoring, need_terms
 from vaekit.tasks.detection.stacking import pretrain, stacked_network
 from vaekit.tasks.detection.tables import NUMERIC, table_likelihood, table_network
 from vaekit.tasks.detection.tail import Tails
@@ -116,6 +116,7 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         model_: The trained ``VAEModel``, on the CPU.
         codec_: How rows become tensors; ``codec_.x`` is the schema of the table.
         offset_: A row is an anomaly where ``score_samples`` is below it.
+        scoring_: The score that the line, p-values, probabilities and typical terms are of.
         typical_: Mean term of the score of each field over training rows, and of the latent.
         calibration_scores_: Anomaly scores of the rows that were set aside, sorted, or None.
         kl_: The mean KL of each latent dimension, in nats, shape (latent_dim,).
@@ -320,12 +321,14 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         """Rates, typical terms and tails, over training rows that are spread over the table."""
         x = torch.cat([batch.x for batch in self._some(rows, MEASURED).batches(ROWS_A_TIME)])
         self.tails_ = None
-        _, self.kl_ = codes_and_rates(self._judge().model, x)
+        self.scoring_ = self._scoring()
+        judge = Judge(self.model_, self.codec_.x, self.scoring_)
+        _, self.kl_ = codes_and_rates(judge.model, x)
         if self.scoring == "iwae":
             self.typical_ = np.zeros(x.shape[1] + 1)
             return
         if self.scoring == "tail":
-            self.tails_ = Tails(self._judge().raw_terms(x))
+            self.tails_ = Tails(judge.raw_terms(x))
         self.typical_ = self._judge().terms(x).mean(0)
 
     def _draw_line(self, rows: Rows) -> None:
@@ -354,7 +357,8 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         """How anomalous each row is, float64, shape (n,): higher is worse.
 
         In nats, but for the ``"reconstruction_error"``. A row's score does not depend on the other
-        rows, unless they are those of a time series (``window``).
+        rows, unless they are those of a time series (``window``). ``set_params`` may choose
+        another score of the same model; decisions and explanations need that of ``fit``.
 
         Raises:
             ValueError: If columns are missing, renamed or unknown, or a value does not fit its
@@ -384,23 +388,28 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
 
         Raises:
             ConfigError: If the score has no terms for columns (``"iwae"``).
+            NotFittedError: If it is not the score that was fitted.
         """
         check_is_fitted(self)
+        need_terms(self.scoring)
+        self._require_same_score()
         frame = read(self, X)
         found = self._judge().explanation(self.codec_.x.encode(frame), self.typical_)
         found.values = as_given(self.codec_.x, frame)
         return found
 
     def _judge(self) -> Judge:
-        return Judge(
-            self.model_,
-            self.codec_.x,
-            self.scoring,
-            samples=self.n_draws,
-            seed=self.seed_,
-            rate_weight=self.rate_weight,
-            tails=self.tails_,
-        )
+        tails = self.tails_ if self.scoring == "tail" else None
+        if self.scoring == "tail" and tails is None:
+            raise NotFittedError(
+                "terms are ranked among those of training rows, which were not kept",
+                got="scoring='tail' after fit",
+                remedy="fit with scoring='tail'",
+            )
+        return Judge(self.model_, self.codec_.x, self._scoring(), tails=tails)
+
+    def _scoring(self) -> Scoring:
+        return Scoring(self.scoring, int(self.n_draws), self.seed_, float(self.rate_weight))
 
     def _refuse_windows(self) -> None:
         if self.window is not None:

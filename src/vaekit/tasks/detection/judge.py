@@ -16,7 +16,7 @@ from vaekit.data.codecs.windows import over_windows
 from vaekit.metrics.scored import in_dtype
 from vaekit.models import VAEModel
 from vaekit.tasks.detection.explanation import LATENT, Explanation
-from vaekit.tasks.detection.scores import Score, cell_scores, chunks, row_scores
+from vaekit.tasks.detection.scores import Scoring, cell_scores, chunks, row_scores
 from vaekit.tasks.detection.tail import Tails
 
 __all__ = ["Judge"]
@@ -33,10 +33,7 @@ class Judge:
     Args:
         model: The trained model.
         codec: Of tables or of windows.
-        scoring: Which score.
-        samples: K, codes per row.
-        seed: Of the codes, which all rows share.
-        rate_weight: w of the score ``weighted_elbo``.
+        scoring: Which score, of which codes.
         tails: Terms of training rows, where terms are ranked.
     """
 
@@ -44,30 +41,20 @@ class Judge:
         self,
         model: VAEModel,
         codec: TableCodec | WindowCodec,
-        scoring: Score,
+        scoring: Scoring,
         *,
-        samples: int,
-        seed: int,
-        rate_weight: float = 1.0,
         tails: Tails | None = None,
     ) -> None:
         self.model = cast(VAEModel, in_dtype(model, torch.float64))
         self.codec = codec
         self.scoring = scoring
-        self.draws: dict[str, Any] = {
-            "samples": samples,
-            "seed": seed,
-            "rate_weight": rate_weight,
-        }
         self.tails = tails
 
     def scores(self, x: Tensor) -> Floats:
         """How anomalous each row is, higher is worse, shape (n,); x is in model units."""
         if self.tails is not None or isinstance(self.codec, WindowCodec):
             return self.terms(x).sum(1)
-        found = [
-            row_scores(self.model, some, self.scoring, **self.draws) for some in self._chunks(x)
-        ]
+        found = [row_scores(self.model, some, self.scoring) for some in self._chunks(x)]
         return torch.cat(found).numpy()
 
     def terms(self, x: Tensor) -> Floats:
@@ -84,9 +71,7 @@ class Judge:
 
     def raw_terms(self, x: Tensor) -> Floats:
         """Terms as the model gives them, before any ranking, one row for each of x."""
-        found = [
-            cell_scores(self.model, some, self.scoring, **self.draws) for some in self._chunks(x)
-        ]
+        found = [cell_scores(self.model, some, self.scoring) for some in self._chunks(x)]
         terms = [torch.cat([cells, latent.unsqueeze(1)], 1) for cells, latent in found]
         return torch.cat(terms).numpy()
 
@@ -111,7 +96,7 @@ class Judge:
         )
 
     def _chunks(self, x: Tensor) -> Iterator[Tensor]:
-        return chunks(self.model, x, samples=self.draws["samples"])
+        return chunks(self.model, x, samples=self.scoring.samples)
 
 
 def by_owner(terms: Floats, owners: NDArray[np.int64], count: int) -> Floats:

@@ -18,6 +18,7 @@ from vaekit.data import TableCodec, WindowCodec
 from vaekit.errors import ArtifactError, VaekitError
 from vaekit.files import write_atomically
 from vaekit.spec import from_json, to_json
+from vaekit.tasks.detection.scores import Scoring
 from vaekit.tasks.detection.tail import Tails
 from vaekit.tasks.estimators.saving import Savable, numbers
 
@@ -38,6 +39,7 @@ class SavableDetector(Savable):
     calibration_: Any
     tails_: Tails | None
     columns_in_: list[str]
+    scoring_: Scoring
 
     def _write_more(self, folder: Path) -> None:
         arrays = {"typical": torch.from_numpy(self.typical_)}
@@ -53,6 +55,7 @@ class SavableDetector(Savable):
             "offset": self.offset_,
             "columns": self.columns_in_,
             "calibration": calibration,
+            "scoring": self.scoring_._asdict(),
         }
 
     def _restore(self, fitted: Mapping[str, Any], path: Path) -> None:
@@ -62,6 +65,7 @@ class SavableDetector(Savable):
         super()._restore(fitted, path)
         self.offset_ = float(numbers({"offset": [fitted.get("offset")]}, "offset", 1, path)[0])
         self.calibration_ = _calibration(fitted.get("calibration"), path)
+        self.scoring_ = _scoring(fitted.get("scoring"), path)
         arrays = _arrays(path.parent / ARRAYS)
         table = codec.table if isinstance(codec, WindowCodec) else codec
         width = len(table.owners) + 1
@@ -92,6 +96,17 @@ def _calibration(value: Any, path: Path) -> Any:
         return from_json(value, role="calibration", where="calibration")
     except VaekitError as error:
         raise ArtifactError(f"cannot read the calibration: {error}", where=str(path)) from error
+
+
+def _scoring(value: Any, path: Path) -> Scoring:
+    if not isinstance(value, dict) or value.keys() != {*Scoring._fields}:
+        raise ArtifactError(
+            "not what was scored",
+            expected=", ".join(Scoring._fields),
+            got=str(value)[:80],
+            where=f"{path}: scoring",
+        )
+    return Scoring(**value)
 
 
 def _arrays(path: Path) -> dict[str, Tensor]:

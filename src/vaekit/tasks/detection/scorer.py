@@ -56,6 +56,7 @@ class DetectorScorer:
     ) -> None:
         self.detector = VAEDetector.load(folder)
         self.detector._refuse_windows()
+        self.detector._require_same_score()
         self._judge = self.detector._judge()
         self.keep = list(keep)
         taken = [name for name in self.keep if name in OWN]

@@ -37,7 +37,16 @@ from vaekit.metrics.scored import evaluating, need_density
 from vaekit.models import Evidence, VAEModel
 from vaekit.tasks.detection.errors import squared_errors
 
-__all__ = ["SCORES", "Cells", "Score", "cell_scores", "chunks", "row_scores"]
+__all__ = [
+    "SCORES",
+    "Cells",
+    "Score",
+    "Scoring",
+    "cell_scores",
+    "chunks",
+    "need_terms",
+    "row_scores",
+]
 
 Score = Literal[
     "elbo", "weighted_elbo", "reconstruction_probability", "iwae", "reconstruction_error", "tail"
@@ -46,6 +55,22 @@ SCORES: tuple[Score, ...] = get_args(Score)
 ELEMENTS = 2**21
 """Parameters that are decoded together, at most."""
 MAX_ROWS = 4_096
+
+
+class Scoring(NamedTuple):
+    """What a score depends on beside the model and the rows.
+
+    Attributes:
+        score: Which score.
+        samples: K, codes per row.
+        seed: Of the codes, which all rows share.
+        rate_weight: w of ``weighted_elbo``.
+    """
+
+    score: Score
+    samples: int
+    seed: int
+    rate_weight: float = 1.0
 
 
 class Cells(NamedTuple):
@@ -65,27 +90,11 @@ class Cells(NamedTuple):
         return self.cells.sum(1) + self.latent
 
 
-def cell_scores(
-    model: VAEModel,
-    x: Tensor,
-    score: Score,
-    *,
-    samples: int,
-    seed: int,
-    rate_weight: float = 1.0,
-) -> Cells:
-    """The terms of the scores of some rows; ``tail`` gives those that it ranks.
-
-    Args:
-        model: In float64.
-        x: Rows in model units, float64 ``(B, F)``.
-        score: Which score.
-        samples: K, codes per row.
-        seed: Of the codes, which all rows share.
-        rate_weight: w of ``weighted_elbo``.
+def need_terms(score: Score) -> None:
+    """Refuse a score that no column has a term of.
 
     Raises:
-        ConfigError: If the score has no terms, or the model no density.
+        ConfigError: If it is ``"iwae"``.
     """
     if score == "iwae":
         raise ConfigError(
@@ -94,41 +103,46 @@ def cell_scores(
             got="iwae",
             where="scoring",
         )
+
+
+def cell_scores(model: VAEModel, x: Tensor, scoring: Scoring) -> Cells:
+    """The terms of the scores of some rows; ``tail`` gives those that it ranks.
+
+    Args:
+        model: In float64.
+        x: Rows in model units, float64 ``(B, F)``.
+        scoring: Which score, of which codes.
+
+    Raises:
+        ConfigError: If the score has no terms, or the model no density.
+    """
+    need_terms(scoring.score)
     with evaluating(model):
-        if score == "reconstruction_error":
+        if scoring.score == "reconstruction_error":
             cells = squared_errors(model.decode(model.encode(x).mean), x)
             return Cells(cells, x.new_zeros(len(x)))
         need_density(model)
-        evidence = _evidence(model, x, samples, seed)
+        evidence = _evidence(model, x, scoring)
         cells = -evidence.log_px_elements.mean(0)
-        if score == "reconstruction_probability":
+        if scoring.score == "reconstruction_probability":
             return Cells(cells, x.new_zeros(len(x)))
-        weight = rate_weight if score == "weighted_elbo" else 1.0
+        weight = scoring.rate_weight if scoring.score == "weighted_elbo" else 1.0
         return Cells(cells, weight * evidence.rate.mean(0))
 
 
-def row_scores(
-    model: VAEModel,
-    x: Tensor,
-    score: Score,
-    *,
-    samples: int,
-    seed: int,
-    rate_weight: float = 1.0,
-) -> Tensor:
+def row_scores(model: VAEModel, x: Tensor, scoring: Scoring) -> Tensor:
     """The scores of some rows, float64 ``(B,)``; arguments as of :func:`cell_scores`."""
-    if score != "iwae":
-        draws = {"samples": samples, "seed": seed}
-        return cell_scores(model, x, score, rate_weight=rate_weight, **draws).total
+    if scoring.score != "iwae":
+        return cell_scores(model, x, scoring).total
     with evaluating(model):
         need_density(model)
-        weight = _evidence(model, x, samples, seed).log_weight
-    return math.log(samples) - weight.logsumexp(0)
+        weight = _evidence(model, x, scoring).log_weight
+    return math.log(scoring.samples) - weight.logsumexp(0)
 
 
-def _evidence(model: VAEModel, x: Tensor, samples: int, seed: int) -> Evidence:
-    with shared_noise(block_seed(seed, 0)):
-        return model.evidence(x, samples=samples)
+def _evidence(model: VAEModel, x: Tensor, scoring: Scoring) -> Evidence:
+    with shared_noise(block_seed(scoring.seed, 0)):
+        return model.evidence(x, samples=scoring.samples)
 
 
 def chunks(model: VAEModel, x: Tensor, *, samples: int) -> Iterator[Tensor]:

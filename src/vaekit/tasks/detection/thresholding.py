@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -12,11 +11,18 @@ from sklearn.utils.validation import check_is_fitted
 from vaekit.errors import ConfigError, NotFittedError
 from vaekit.metrics import Isotonic, Platt, conformal_threshold, p_values
 from vaekit.metrics.thresholds import by_budget, by_contamination, by_cost
+from vaekit.tasks.detection.scores import Scoring
 
 __all__ = ["Thresholding"]
 
 Floats = NDArray[np.float64]
 CALIBRATIONS: dict[str, Any] = {"isotonic": Isotonic, "platt": Platt}
+PARAMETERS = {
+    "score": "scoring",
+    "samples": "n_draws",
+    "seed": "random_state",
+    "rate_weight": "rate_weight",
+}
 
 
 class Thresholding:
@@ -26,11 +32,17 @@ class Thresholding:
         offset_: A row is an anomaly where ``score_samples`` is below it.
         calibration_scores_: Anomaly scores of rows that were not trained on, sorted; None without.
         calibration_: From scores to probabilities, once :meth:`calibrate` has been called.
+        scoring_: The score that all these are of.
     """
 
     offset_: float
     calibration_scores_: Floats | None
     calibration_: Isotonic | Platt | None
+    scoring_: Scoring
+
+    def _scoring(self) -> Scoring:
+        """The score that the parameters say."""
+        raise NotImplementedError
 
     def anomaly_scores(self, X: Any) -> Floats:
         """How anomalous each row is."""
@@ -41,7 +53,13 @@ class Thresholding:
         return -self.anomaly_scores(X)
 
     def decision_function(self, X: Any) -> Floats:
-        """``score_samples`` minus ``offset_``, shape (n,): negative for anomalies."""
+        """``score_samples`` minus ``offset_``, shape (n,): negative for anomalies.
+
+        Raises:
+            NotFittedError: If parameters of the score were set after ``fit``; the same holds for
+                all that compares scores with those of ``fit``.
+        """
+        self._require_same_score()
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> NDArray[np.int64]:
@@ -76,7 +94,7 @@ class Thresholding:
             ConfigError: If there is not exactly one way, or the rows for it are missing.
             DataError: If there are too few rows for it.
         """
-        check_is_fitted(self)
+        self._require_same_score()
         ways = {"contamination": contamination, "alpha": alpha, "budget": budget, "costs": costs}
         chosen = [name for name, value in ways.items() if value is not None]
         if len(chosen) != 1:
@@ -121,7 +139,7 @@ class Thresholding:
         Raises:
             NotFittedError: If none were: fit with ``alpha``, or call ``set_threshold`` with it.
         """
-        check_is_fitted(self)
+        self._require_same_score()
         return p_values(self._aside(), self.anomaly_scores(X))
 
     def _aside(self) -> Floats:
@@ -147,7 +165,7 @@ class Thresholding:
         Returns:
             The detector; see :meth:`anomaly_probability`.
         """
-        check_is_fitted(self)
+        self._require_same_score()
         if method not in CALIBRATIONS:
             raise ConfigError(
                 "unknown method", expected=" or ".join(CALIBRATIONS), got=method, where="method"
@@ -163,13 +181,30 @@ class Thresholding:
         Raises:
             NotFittedError: If :meth:`calibrate` was not called.
         """
-        check_is_fitted(self)
+        self._require_same_score()
         if self.calibration_ is None:
             raise NotFittedError(
                 "probabilities need labelled rows", remedy="call calibrate(X, y) first"
             )
         return self.calibration_(self.anomaly_scores(X))
 
-    def _thresholds(self) -> Mapping[str, Any]:
-        """What was drawn, ready for JSON."""
-        return {"offset": self.offset_}
+    def _require_same_score(self) -> None:
+        """Refuse to compare scores of one kind with a line of another."""
+        check_is_fitted(self)
+        asked = self._scoring()
+        if asked != self.scoring_:
+            raise NotFittedError(
+                "the line and all that is calibrated are of another score",
+                expected=_said(self.scoring_, but=asked),
+                got=_said(asked, but=self.scoring_),
+                remedy="fit with these parameters, or set them back; anomaly_scores(X) needs no "
+                "line",
+            )
+
+
+def _said(scoring: Scoring, *, but: Scoring) -> str:
+    """The parameters that are not as in another."""
+    both = zip(scoring._asdict().items(), but, strict=True)
+    return ", ".join(
+        f"{PARAMETERS[name]}={value!r}" for (name, value), other in both if value != other
+    )

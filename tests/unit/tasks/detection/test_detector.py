@@ -11,8 +11,8 @@ from tests.unit.tasks.detection.test_scores import correlated, mixed
 
 from vaekit import VAEDetector
 from vaekit.data.streams import open_table
-from vaekit.errors import ArtifactError, ConfigError, DataError
-from vaekit.tasks.detection import LATENT, fit_together
+from vaekit.errors import ArtifactError, ConfigError, DataError, NotFittedError
+from vaekit.tasks.detection import LATENT, DetectorScorer, fit_together
 
 TYPES = {"count": "count"}
 
@@ -157,6 +157,41 @@ def test_thresholds():
         detector.set_threshold(budget=3)
     with pytest.raises(ConfigError, match="costs needs rows and labels"):
         detector.set_threshold(x, costs=(1.0, 1.0))
+
+
+def test_the_line_is_of_the_score_that_was_fitted(tmp_path):
+    x = correlated(200)
+    detector = VAEDetector(alpha=0.1, steps=30, random_state=0).fit(x)
+    predicted = detector.predict(x)
+    detector.calibrate(x, np.arange(200) < 20)
+    other = detector.set_params(scoring="elbo", n_draws=4).anomaly_scores(x)
+    assert np.isfinite(other).all()
+    for refused in (
+        detector.predict,
+        detector.decision_function,
+        detector.p_values,
+        detector.anomaly_probability,
+        detector.explain,
+        lambda x: detector.set_threshold(x, budget=3),
+        lambda x: detector.calibrate(x, np.arange(200) < 20),
+        lambda x: DetectorScorer(detector.save(tmp_path / "a")),
+    ):
+        with pytest.raises(NotFittedError, match="another score") as caught:
+            refused(x)
+        assert "scoring='weighted_elbo', n_draws=8" in str(caught.value)
+        assert "scoring='elbo', n_draws=4" in str(caught.value)
+    detector.set_params(scoring="weighted_elbo", n_draws=8)
+    assert (detector.predict(x) == predicted).all()
+
+
+def test_ranks_are_of_the_score_tail_alone():
+    x = correlated(200)
+    detector = VAEDetector(scoring="tail", steps=30, random_state=0).fit(x)
+    elbo = detector.set_params(scoring="elbo").anomaly_scores(x)
+    plain = VAEDetector(scoring="elbo", steps=30, random_state=0).fit(x)
+    assert elbo == pytest.approx(plain.anomaly_scores(x), abs=1e-10)
+    with pytest.raises(NotFittedError, match="ranked among those of training rows"):
+        plain.set_params(scoring="tail").anomaly_scores(x)
 
 
 def test_what_needs_calibration_says_so():
