@@ -171,13 +171,6 @@ def test_many_missing_columns_are_not_all_listed():
         codec.encode({"c0": [1.0]})
 
 
-def test_unseen_categories_are_counted():
-    codec = fit_table({"a": ["x", "x"], "b": ["y", "y"], "n": [1, 2]})
-    new = {"a": ["x", "new", None], "b": ["u", "v", "y"], "n": [1, 2, 3]}
-    assert codec.unseen(new) == {"a": 1, "b": 2}
-    assert codec.unseen({"a": ["x"], "b": ["y"], "n": [1]}) == {}
-
-
 def test_one_row_is_a_table():
     codec = fit_table({"x": [1.5], "n": [3], "b": [True], "t": [dt.date(2020, 1, 1)]})
     assert codec.encode({"x": [1.5], "n": [3], "b": [True], "t": [dt.date(2020, 1, 1)]}).shape == (
@@ -204,8 +197,6 @@ def test_what_users_are_told():
     assert fit_table({"a": [1, 1], "b": [1, 2]}).notes() == [
         "column 'a' is constant (1): only other values will count"
     ]
-    assert fit_table({"a": [1, 2], "b": [True, False]}).is_numeric
-    assert not codec.is_numeric
 
 
 # --- the schema as JSON -------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vaekit.data.checks import rows_text
-from vaekit.data.columns import Boolean, Column, Field, Numeric
+from vaekit.data.columns import Column, Field, Numeric
 from vaekit.data.frames import Frame, as_frame, has_names, names_of, values_of
 from vaekit.errors import ConfigError, DataError
 from vaekit.spec import Role, Spec
@@ -199,16 +199,6 @@ class TableCodec(Spec, kind="codec/table"):
             remedy = f"leave out {_listed(extra)}"
         return DataError(f"the table {' and '.join(said)}", where=where, remedy=remedy)
 
-    def unseen(self, raw: Any, *, where: str = "X") -> dict[str, int]:
-        """How many rows hold a category or level that is not known, by column; 0 is left out."""
-        frame = as_frame(raw, where=where)
-        found = {}
-        for column, place in zip(self.columns, self.places(frame, where=where), strict=True):
-            count = getattr(column, "unseen", None)
-            if count and (n := count(values_of(frame, place, name=column.name, where=where))):
-                found[column.name] = n
-        return found
-
     def to_model(self, stored: Tensor, *, train: bool = False) -> Tensor:
         """A batch for the model: what :meth:`encode` gave."""
         return stored
@@ -252,11 +242,6 @@ class TableCodec(Spec, kind="codec/table"):
     def suggest(self) -> dict[str, str]:
         """Network that usually suits tables; the likelihood follows from the columns."""
         return {"likelihood": "table", "network": "mlp"}
-
-    @property
-    def is_numeric(self) -> bool:
-        """Whether every column is a plain number or a Boolean."""
-        return all(isinstance(column, Numeric | Boolean) for column in self.columns)
 
 
 def _listed(names: Sequence[str]) -> str:

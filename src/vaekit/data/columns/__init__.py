@@ -2,6 +2,7 @@
 
 from vaekit.data.columns.boolean import Boolean
 from vaekit.data.columns.categories import OTHER, Categorical
+from vaekit.data.columns.coded import Coded
 from vaekit.data.columns.column import Column, Field, FieldKind, Summary
 from vaekit.data.columns.counts import Counts
 from vaekit.data.columns.datetimes import DateTime
@@ -14,6 +15,7 @@ __all__ = [
     "OTHER",
     "Boolean",
     "Categorical",
+    "Coded",
     "Column",
     "Counts",
     "DateTime",

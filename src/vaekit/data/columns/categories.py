@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 
+from vaekit.data.columns.coded import MOST, Coded
 from vaekit.data.columns.codes import (
     Scalar,
     coded,
@@ -26,10 +27,10 @@ from vaekit.data.columns.codes import (
     require_known,
     written,
 )
-from vaekit.data.columns.column import Column, Count, Field
+from vaekit.data.columns.column import Count, Field
 from vaekit.data.columns.options import read_options
 from vaekit.data.columns.values import Values, no_values
-from vaekit.errors import ConfigError, DataError
+from vaekit.errors import DataError
 from vaekit.spec import Spec, Within
 
 if TYPE_CHECKING:
@@ -39,13 +40,11 @@ __all__ = ["OTHER", "Categorical", "CategoricalSummary"]
 
 Unknown = Literal["other", "missing", "error"]
 OTHER = "(other)"
-MOST = 65_535
-"""Categories beside the last code, of which a likelihood bears this many."""
 COUNTED = 1 << 17
 """Most categories that are counted at a time; beyond, the rarest are forgotten."""
 
 
-class Categorical(Column, kind="column/categorical"):
+class Categorical(Coded, kind="column/categorical"):
     """Categories without order, as codes; the last code is for all that are not known.
 
     Args:
@@ -63,23 +62,15 @@ class Categorical(Column, kind="column/categorical"):
     """
 
     categories: tuple[str, ...] = ()
-    scalar: Scalar = "text"
     rare: Count = 0
     unknown: Unknown = "other"
 
     word: ClassVar[str] = "categorical"
+    plural: ClassVar[str] = "categories"
 
-    def validate(self) -> None:
-        """Check that there are categories, each once."""
-        super().validate()
-        distinct = len(set(self.categories))
-        if not 1 <= len(self.categories) <= MOST or distinct < len(self.categories):
-            raise ConfigError(
-                "not the categories of a column",
-                expected=f"1 to {MOST:,} that differ",
-                got=f"{len(self.categories):,}, {distinct:,} of them different",
-                where=f"column {self.name!r}",
-            )
+    @property
+    def known(self) -> tuple[str, ...]:  # noqa: D102
+        return self.categories
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -96,14 +87,6 @@ class Categorical(Column, kind="column/categorical"):
         code[place == -2] = np.nan if self.unknown == "missing" else len(self.categories)
         code[place == -1] = np.nan
         return code[:, None]
-
-    def unknown_rows(self, values: Values) -> np.ndarray:
-        """Which rows hold a category that is not known."""
-        return coded(values).among(self.categories) == -2
-
-    def unseen(self, values: Values) -> int:
-        """How many rows hold a category that is not known."""
-        return int(self.unknown_rows(values).sum())
 
     def decode(self, fields: np.ndarray) -> pyarrow.Array:
         """Categories; the last code is null, as no category has it."""

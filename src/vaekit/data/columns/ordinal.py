@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from vaekit.data.columns.categories import MOST
+from vaekit.data.columns.coded import Coded
 from vaekit.data.columns.codes import (
     Scalar,
     coded,
@@ -16,7 +16,7 @@ from vaekit.data.columns.codes import (
     require_known,
     written,
 )
-from vaekit.data.columns.column import Column, Field
+from vaekit.data.columns.column import Field
 from vaekit.data.columns.options import read_options
 from vaekit.data.columns.values import Values, no_values
 from vaekit.errors import ConfigError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Ordinal", "OrdinalSummary"]
 
 
-class Ordinal(Column, kind="column/ordinal"):
+class Ordinal(Coded, kind="column/ordinal"):
     """Categories in order, as their rank.
 
     Args:
@@ -44,22 +44,14 @@ class Ordinal(Column, kind="column/ordinal"):
     """
 
     levels: tuple[str, ...] = ()
-    scalar: Scalar = "text"
     unknown: Literal["missing", "error"] = "error"
 
     word: ClassVar[str] = "ordinal"
+    plural: ClassVar[str] = "levels"
 
-    def validate(self) -> None:
-        """Check that there are levels, each once."""
-        super().validate()
-        distinct = len(set(self.levels))
-        if not 1 <= len(self.levels) <= MOST or distinct < len(self.levels):
-            raise ConfigError(
-                "not the levels of a column",
-                expected=f"1 to {MOST:,} that differ",
-                got=f"{len(self.levels):,}, {distinct:,} of them different",
-                where=f"column {self.name!r}",
-            )
+    @property
+    def known(self) -> tuple[str, ...]:  # noqa: D102
+        return self.levels
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -73,14 +65,6 @@ class Ordinal(Column, kind="column/ordinal"):
         if self.unknown == "error":
             require_known(values, found, place, self.levels)
         return np.where(place < 0, np.nan, place)[:, None]
-
-    def unknown_rows(self, values: Values) -> np.ndarray:
-        """Which rows hold a level that is not known."""
-        return coded(values).among(self.levels) == -2
-
-    def unseen(self, values: Values) -> int:
-        """How many rows hold a level that is not known."""
-        return int(self.unknown_rows(values).sum())
 
     def decode(self, fields: np.ndarray) -> pyarrow.Array:  # noqa: D102
         return decoded(fields[:, 0], self.levels, self.scalar)
@@ -112,7 +96,7 @@ class OrdinalSummary:
         self.name = name
         self.options = options or OrdinalOptions()
         self.levels: tuple[str, ...] = ()
-        self.rows = self.absent = self.unseen = 0
+        self.rows = self.absent = 0
         self.scalar: Scalar | None = None
 
     def add(self, values: Values) -> None:
@@ -151,5 +135,10 @@ class OrdinalSummary:
         if self.rows == self.absent or not self.levels or self.scalar is None:
             raise no_values(self.name)
         return Ordinal(
-            self.name, self.rows, self.absent, self.levels, self.scalar, self.options.unknown
+            name=self.name,
+            rows=self.rows,
+            absent=self.absent,
+            scalar=self.scalar,
+            levels=self.levels,
+            unknown=self.options.unknown,
         )

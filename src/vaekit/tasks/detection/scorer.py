@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaekit.data.columns import Coded
 from vaekit.data.frames import names_of, values_of
 from vaekit.data.streams import TableRows
 from vaekit.data.streams.order import Block
@@ -122,7 +123,7 @@ class DetectorScorer:
             values = values_of(table, place)
             if not column.absent:
                 absent[:, number] = values.missing()
-            if hasattr(column, "unknown_rows"):
+            if isinstance(column, Coded):
                 unseen[:, number] = column.unknown_rows(values)
         return {UNSEEN: _lists(unseen), ABSENT: _lists(absent)}
 

@@ -121,15 +121,15 @@ def test_unknown_categories_follow_the_policy():
     rows, new = ["a", "a", "b", "b"], ["b", "new", None, "new"]
     other = fitted(Categorical, rows)
     np.testing.assert_array_equal(other.encode(values(new))[:, 0], [1, 2, np.nan, 2])
-    assert other.unseen(values(new)) == 2
+    assert other.unknown_rows(values(new)).sum() == 2
     missing = fitted(Categorical, rows, unknown="missing")
     np.testing.assert_array_equal(missing.encode(values(new))[:, 0], [1, np.nan, np.nan, np.nan])
-    assert missing.unseen(values(new)) == 2
+    assert missing.unknown_rows(values(new)).sum() == 2
     strict = fitted(Categorical, rows, unknown="error")
     says = r"t: column 'c': 2 value\(s\) are of no known category, in rows 11, 13; expected 'a', "
     with pytest.raises(DataError, match=says + r"'b', got 'new'\. .*unknown=missing"):
         strict.encode(values(new, where="t", first=10))
-    assert strict.unseen(values(new)) == 2
+    assert strict.unknown_rows(values(new)).sum() == 2
 
 
 def test_the_bucket_has_a_name_that_no_category_has():
@@ -265,7 +265,7 @@ def test_unknown_levels_follow_the_policy():
         fitted(Ordinal, ["S", "XL"], levels="S,M")
     lenient = fitted(Ordinal, ["S", "XL"], levels="S,M", unknown="missing")
     assert (lenient.rows, lenient.absent) == (2, 1)
-    assert lenient.unseen(values(["XL", None, "M"])) == 1
+    assert lenient.unknown_rows(values(["XL", None, "M"])).sum() == 1
     np.testing.assert_array_equal(lenient.encode(values(["M", "XL"])), [[1], [np.nan]])
     with pytest.raises(DataError, match=r"got 'XL'"):
         lenient.replace(unknown="error").encode(values(["XL"]))
