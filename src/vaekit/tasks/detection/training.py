@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
 from vaekit.data import AsIs, Rows, TensorData
 from vaekit.models import ModelStack, VAEModel, initialise
 from vaekit.objectives import Cosine, Stacked
-from vaekit.tasks.estimators.parts import number, whole
+from vaekit.tasks.estimators.fitting import Pace
+from vaekit.tasks.estimators.parts import whole
 from vaekit.tasks.estimators.passes import Passes
-from vaekit.training import INITIAL_ROWS, Adam, Display, PolicySpec, Trainer, Training
+from vaekit.training import INITIAL_ROWS, Adam, PolicySpec, Training
 
 __all__ = ["Effort", "train", "train_together"]
 
@@ -23,15 +23,11 @@ STEPS_AN_EPOCH = 100
 
 
 @dataclasses.dataclass(frozen=True)
-class Effort:
+class Effort(Pace):
     """The parameters of a detector that say how to train, checked."""
 
     steps: int
     epochs: int | None
-    batch_size: int
-    learning_rate: float
-    device: str
-    verbose: bool
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Effort:
@@ -42,12 +38,9 @@ class Effort:
         """
         epochs = params["epochs"]
         return cls(
+            **cls.common(params),
             steps=whole("steps", params["steps"], 1),
             epochs=None if epochs is None else whole("epochs", epochs, 1),
-            batch_size=whole("batch_size", params["batch_size"], 1),
-            learning_rate=number("learning_rate", params["learning_rate"], 0.0, 1e3),
-            device=str(params["device"]),
-            verbose=bool(params["verbose"]),
         )
 
     def training(
@@ -80,7 +73,8 @@ def train(
     Returns:
         One record for each epoch.
     """
-    return _run(model, effort.training(rows, seed), objective, effort)
+    visited, training = effort.training(rows, seed)
+    return effort.run(model, {"train": visited}, training, objective)
 
 
 def train_together(
@@ -101,29 +95,9 @@ def train_together(
     stack = ModelStack([model.train() for model in models])
     codec: Any = AsIs()
     together = TensorData(codec, torch.stack([some.x for some in rows], 1))
-    settings = effort.training(together, seed, compile="record")
-    records = _run(stack, settings, Stacked(objective), effort)
+    visited, training = effort.training(together, seed, compile="record")
+    records = effort.run(stack, {"train": visited}, training, Stacked(objective))
     for place, model in enumerate(models):
         model.load_state_dict(stack.unstacked(place))
         model.eval()
     return records
-
-
-def _run(
-    model: nn.Module, settings: tuple[Rows, Training], objective: Any, effort: Effort
-) -> list[dict[str, Any]]:
-    visited, training = settings
-    with torch.random.fork_rng(devices=[] if effort.device == "cpu" else None):
-        trainer = Trainer(
-            model,
-            {"train": visited},
-            training,
-            objective=objective,
-            callbacks=[Display()] if effort.verbose else [],
-            accelerator=effort.device,
-        )
-        try:
-            history = trainer.fit()
-        finally:
-            model.cpu().eval()
-    return [dict(record) for record in history.records]

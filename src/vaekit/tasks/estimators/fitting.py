@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
-from vaekit.data import RawData, TensorData, split
+from vaekit.data import RawData, Rows, TensorData, split
 from vaekit.distributions import shared_noise
 from vaekit.errors import ConfigError
 from vaekit.metrics.scored import evaluating
@@ -25,6 +25,7 @@ from vaekit.training import Adam, Display, PolicySpec, Trainer, Training
 
 __all__ = [
     "ROWS_A_TIME",
+    "Pace",
     "Settings",
     "build",
     "codes_and_rates",
@@ -45,16 +46,59 @@ INACTIVE = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """The parameters of an estimator that say how to train, checked."""
+class Pace:
+    """The parameters that every estimator trains by, checked."""
 
     learning_rate: float
     batch_size: int
+    device: str
+    verbose: bool
+
+    @staticmethod
+    def common(params: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of these fields among the parameters of an estimator.
+
+        Raises:
+            ConfigError: If a value makes no sense; the message names the parameter.
+        """
+        return {
+            "learning_rate": number("learning_rate", params["learning_rate"], 0.0, 1e3),
+            "batch_size": whole("batch_size", params["batch_size"], 1),
+            "device": str(params["device"]),
+            "verbose": bool(params["verbose"]),
+        }
+
+    def run(
+        self, model: nn.Module, parts: Mapping[str, Rows], training: Training, objective: Any
+    ) -> list[dict[str, Any]]:
+        """Train in place; the model is then on the CPU, torch's generators as they were.
+
+        Returns:
+            One record for each epoch.
+        """
+        with torch.random.fork_rng(devices=[] if self.device == "cpu" else None):
+            trainer = Trainer(
+                model,
+                parts,
+                training,
+                objective=objective,
+                callbacks=[Display()] if self.verbose else [],
+                accelerator=self.device,
+            )
+            try:
+                history = trainer.fit()
+            finally:
+                model.cpu().eval()
+        return [dict(record) for record in history.records]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(Pace):
+    """The parameters of an estimator that say how to train until a bound no longer rises."""
+
     max_epochs: int
     patience: int | None
     validation_fraction: float
-    device: str
-    verbose: bool
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Settings:
@@ -65,15 +109,12 @@ class Settings:
         """
         patience = params["patience"]
         return cls(
-            learning_rate=number("learning_rate", params["learning_rate"], 0.0, 1e3),
-            batch_size=whole("batch_size", params["batch_size"], 1),
+            **cls.common(params),
             max_epochs=whole("max_epochs", params["max_epochs"], 1),
             patience=None if patience is None else whole("patience", patience, 1),
             validation_fraction=number(
                 "validation_fraction", params["validation_fraction"], 0.0, 1.0
             ),
-            device=str(params["device"]),
-            verbose=bool(params["verbose"]),
         )
 
 
@@ -133,21 +174,7 @@ def train(
         seed=seeds[1],
         speed=PolicySpec(compile="off"),  # whether it pays is measured: results would differ
     )
-    on_cpu = settings.device == "cpu"
-    with torch.random.fork_rng(devices=[] if on_cpu else None):
-        trainer = Trainer(
-            model,
-            parts,
-            training,
-            objective=objective,
-            callbacks=[Display()] if settings.verbose else [],
-            accelerator=settings.device,
-        )
-        try:
-            history = trainer.fit()
-        finally:
-            model.cpu().eval()
-    records = [dict(record) for record in history.records]
+    records = settings.run(model, parts, training, objective)
     if settings.patience is not None and any(r["best"] for r in records[-settings.patience :]):
         warnings.warn(
             f"stopped after max_epochs={settings.max_epochs} epochs, while the bound was still "
