@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self, get_args
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -10,36 +10,31 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from vaekit.data import Rows, StreamData, TableCodec, WindowCodec
+from vaekit.data import Rows, StreamData
 from vaekit.data.frames import names_of
 from vaekit.data.streams import TableRows, open_table
 from vaekit.errors import ConfigError, NotFittedError
-from vaekit.latents import Diagonal, Standard
 from vaekit.metrics import conformal_threshold
 from vaekit.metrics.thresholds import by_contamination
-from vaekit.models import FlatVAE, VAEModel
-from vaekit.networks import MLP
-from vaekit.objectives import ELBO, Trimmed
-from vaekit.spec import Spec
+from vaekit.models import VAEModel
+from vaekit.tasks.detection.composing import model_spec, objective_of, require_sensible
 from vaekit.tasks.detection.explanation import Explanation
 from vaekit.tasks.detection.judge import Judge
 from vaekit.tasks.detection.reading import as_given, is_path, note_columns, read
 from vaekit.tasks.detection.rows import Divided, divide, divide_stream
 from vaekit.tasks.detection.saving import SavableDetector
 from vaekit.tasks.detection.scores import Score, Scoring, need_terms
-from vaekit.tasks.detection.stacking import pretrain, stacked_network
-from vaekit.tasks.detection.tables import NUMERIC, table_likelihood, table_network
+from vaekit.tasks.detection.stacking import pretrain
 from vaekit.tasks.detection.tail import Tails
 from vaekit.tasks.detection.thresholding import Thresholding
 from vaekit.tasks.detection.training import Effort, train
 from vaekit.tasks.estimators.fitting import build, codes_and_rates, seed_from
 from vaekit.tasks.estimators.html import estimator_html, summary
-from vaekit.tasks.estimators.parts import PartParameters, as_part, number, whole
+from vaekit.tasks.estimators.parts import PartParameters
 
 __all__ = ["Plan", "VAEDetector"]
 
 Floats = NDArray[np.float64]
-NETWORK = MLP(hidden=(64, 64), activation="silu")
 ROWS_A_TIME = 1 << 14
 JUDGED = 200_000
 """Rows that the line is drawn with, at most, spread over the table."""
@@ -226,11 +221,11 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
     def _plan(self, X: Any) -> Plan:
         """What is to be trained on what, and how."""
         effort = Effort.of(self.get_params(deep=False))
-        self._check()
+        require_sensible(self)
         seed = seed_from(self.random_state)
         rows, names = self._divided(X, seed)
-        model = build(self._model_spec(rows.codec.x), rows.codec.event_shape, seed)
-        return Plan(rows, names, model, self._objective(), effort, seed)
+        model = build(model_spec(self, rows.codec.x), rows.codec.event_shape, seed)
+        return Plan(rows, names, model, objective_of(self), effort, seed)
 
     def _settle(self, plan: Plan, records: list[dict[str, Any]]) -> Self:
         """Keep the trained model, measure it and draw the line."""
@@ -254,68 +249,6 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         frame = read(self, X, fitting=True)
         rows = divide(frame, self.column_types, held=held, seed=seed, window=self.window)
         return rows, names_of(frame)
-
-    def _check(self) -> None:
-        """Refuse parameters that make no sense before anything is computed."""
-        if self.scoring not in get_args(Score):
-            raise ConfigError(
-                "no such score",
-                expected=", ".join(get_args(Score)),
-                got=repr(self.scoring),
-                where="scoring",
-            )
-        whole("n_draws", self.n_draws, 1)
-        number("contamination", self.contamination, 1e-12, 0.5 + 1e-12)
-        number("trim", self.trim, 0.0, 0.9)
-        number("rate_weight", self.rate_weight, 0.0, 1e6)
-        if self.window is not None:
-            whole("window", self.window, 1)
-            if self.scoring == "iwae":
-                raise ConfigError(
-                    "an importance-weighted bound has no terms for the rows of a window",
-                    got="scoring='iwae'",
-                    where="window",
-                )
-        if self.alpha is not None:
-            number("alpha", self.alpha, 1e-12, 1.0)
-            number("calibration_fraction", self.calibration_fraction, 1e-12, 1.0)
-
-    def _model_spec(self, codec: TableCodec | WindowCodec) -> FlatVAE:
-        numeric = as_part(self.likelihood, "likelihood") or NUMERIC
-        network = as_part(self.encoder, "network") or NETWORK
-        if isinstance(network, Spec):
-            network = stacked_network(table_network(codec, network), network, self._widths())
-        return FlatVAE(
-            latent_dim=whole("latent_dim", self.latent_dim, 1),
-            encoder=network,
-            decoder=as_part(self.decoder, "network"),
-            prior=as_part(self.prior, "prior") or Standard(),
-            posterior=as_part(self.posterior, "posterior") or Diagonal(),
-            likelihood=table_likelihood(codec, numeric),
-        )
-
-    def _widths(self) -> tuple[int, ...]:
-        """Widths of the codes between the models of a stack."""
-        stacked = self.stacked
-        if stacked is None:
-            return ()
-        several = stacked if isinstance(stacked, tuple | list) else (stacked,)
-        return tuple(whole("stacked", width, 1) for width in several)
-
-    def _objective(self) -> Any:
-        objective = as_part(self.objective, "objective") or ELBO()
-        if not callable(objective):
-            raise ConfigError("not an objective", got=repr(objective), where="objective")
-        if not self.trim:
-            return objective
-        if type(objective) is not ELBO or objective != ELBO(beta=objective.beta):
-            raise ConfigError(
-                "trimming is of the plain ELBO",
-                expected="objective='elbo' or 'elbo:beta=…'",
-                got=repr(objective),
-                where="trim",
-            )
-        return Trimmed(fraction=self.trim, beta=objective.beta)
 
     def _measure(self, rows: Rows) -> None:
         """Rates, typical terms and tails, over training rows that are spread over the table."""
