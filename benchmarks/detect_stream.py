@@ -11,8 +11,6 @@ whose peak of resident memory the operating system reports, threads included.
 from __future__ import annotations
 
 import importlib.metadata
-import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,9 +20,8 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
-from benchmarks.harness import parser
+from benchmarks.on_disk import CLI, measure_all, options_of, say_highest
 from benchmarks.report import Report, words_of
-from benchmarks.stream_parquet import CLI, measure, require_space
 
 COLUMNS = 30
 GROUP = 500_000
@@ -89,30 +86,14 @@ def make_table(path: Path, rows: int, *, seed: int = 0) -> None:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Make the table, measure, print, and write ``benchmarks/results/detect_stream``."""
-    options_of = parser(__doc__ or "", rounds=1)
-    options_of.add_argument("--rows", type=int, default=10_000_000, help="of the table")
-    options_of.add_argument("--data", type=Path, default=None, help="folder that keeps the table")
-    options = options_of.parse_args(words)
-    if options.small:
-        options.rows = 20_000
-    with ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="vaekit-benchmark-"))
-        table = (options.data or Path(scratch)).resolve() / f"mixed-{options.rows}.parquet"
-        if not table.exists():
-            table.parent.mkdir(parents=True, exist_ok=True)
-            require_space(table.parent, options.rows * COLUMNS * 8)
-            make_table(table, options.rows)
-        size = table.stat().st_size
-        places = {
-            "TABLE": str(table),
-            "RUN": str(Path(scratch) / "run"),
-            "SCORES": str(Path(scratch) / "scores.parquet"),
-        }
-        found = {}
-        for name, command in COMMANDS.items():
-            if options.only is None or name in options.only:
-                found[name] = measure([places.get(word, word) for word in command], scratch)
-                print(f"{name}: {found[name]}", file=sys.stderr)
+    options = options_of(__doc__ or "", words, rows=10_000_000)
+    found, size = measure_all(
+        options,
+        COMMANDS,
+        make_table,
+        name="mixed",
+        row_bytes=COLUMNS * 8,
+    )
     report = Report("detect_stream", title="Anomalies in a table on disk", words=words_of(words))
     report.text(
         f"{options.rows:,} rows of {COLUMNS} mixed columns, {size / 1e9:.2f} GB of Parquet "
@@ -126,9 +107,7 @@ def main(words: Sequence[str] | None = None) -> None:
         ["command", "peak memory (MB)", "seconds", "rows/s", "CPU seconds"],
         [_row(name, result, options.rows) for name, result in found.items()],
     )
-    most = max(result["peak_mb"] for result in found.values())
-    verdict = "below" if most < LIMIT_MB else "ABOVE"
-    report.text(f"The highest peak is {most:,.0f} MB, {verdict} the limit of {LIMIT_MB:,} MB.")
+    say_highest(report, found, LIMIT_MB)
     report.write(options)
 
 

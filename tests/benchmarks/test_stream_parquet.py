@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchmarks import stream_parquet
-from benchmarks.stream_parquet import COLUMNS, FACTORS, main, make_table, measure
+from benchmarks.on_disk import measure
+from benchmarks.stream_parquet import COLUMNS, FACTORS, main, make_table
 
 
 def test_the_table_has_something_to_learn(tmp_path, monkeypatch):
