@@ -202,6 +202,11 @@ CONTESTANTS = {
         needs="pythae",
         slow=True,
     ),
+    "vaekit, bfloat16, compiled": Contestant(
+        lambda settings: vaekit(settings, precision="bf16-mixed", compile="on"),
+        needs="pythae",
+        slow=True,
+    ),
 }
 
 

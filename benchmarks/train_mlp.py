@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -152,14 +152,12 @@ def composition(*, epochs: int, seed: int, speed: PolicySpec) -> Composition:
     return Composition(model, ELBO(), training)
 
 
-def vaekit(settings: Settings, *, compiled: Literal["on", "off"]) -> Result:
+def vaekit(settings: Settings, **speed: Any) -> Result:
     """vaekit's trainer, its data as its codec stores it."""
     prepared = prepare_data(DataSpec(source=settings["source"]))
     train = prepared.part("train")
     train = train.subset(torch.arange(min(settings["rows"] or len(train), len(train))))
-    made = composition(
-        epochs=settings["epochs"], seed=settings["seed"], speed=PolicySpec(compile=compiled)
-    )
+    made = composition(epochs=settings["epochs"], seed=settings["seed"], speed=PolicySpec(**speed))
     model = build_model(made, prepared)
     clock = Clock()
     watch = Watch(on_epoch=clock.mark)
@@ -187,8 +185,11 @@ CONTESTANTS = {
     "Pythae, denormals flushed": Contestant(
         lambda settings: pythae(settings, flushed=True), needs="pythae", slow=True
     ),
-    "vaekit, eager": Contestant(lambda settings: vaekit(settings, compiled="off")),
-    "vaekit, compiled": Contestant(lambda settings: vaekit(settings, compiled="on"), slow=True),
+    "vaekit, eager": Contestant(lambda settings: vaekit(settings, compile="off")),
+    "vaekit, compiled": Contestant(lambda settings: vaekit(settings, compile="on"), slow=True),
+    "vaekit, compiled, bfloat16": Contestant(
+        lambda settings: vaekit(settings, compile="on", precision="bf16-mixed"), slow=True
+    ),
 }
 
 

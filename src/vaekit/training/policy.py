@@ -29,8 +29,12 @@ CANNOT_COMPILE = (ConfigError, RuntimeError, TypeError, AttributeError, NotImple
 SHORT_RUN = 120.0
 """Seconds without any speed-up below which nothing is measured further."""
 FEWEST_STEPS = 1_000
-MOST_PRODUCTS = 0.65
-"""Share of a step in products and convolutions, beyond which compiling is not tried."""
+COMPILING = 30.0
+"""Seconds that compiling is guessed to cost before it has been tried."""
+SAVED = 0.5
+"""Share of the time outside products that compiling may save."""
+WORTH = 2.0
+"""How many times its cost compiling must save."""
 GAIN = 1.5
 """How many times as fast bfloat16 must be on a CPU to make up for its coarse rounding."""
 
@@ -176,8 +180,10 @@ def _try_compiled(
 ) -> tuple[bool, str]:
     """Whether compiling pays back within the run, and the reason in words."""
     share = share_of_products(trial(precision, False))
-    if share > MOST_PRODUCTS:
-        return False, f"not compiled: {share:.0%} of a step are products, which stay as they are"
+    hoped = SAVED * (1 - share) * steps * eager
+    if hoped <= WORTH * COMPILING:
+        few = f"it could save about {hoped:.0f} s over the run"
+        return False, f"not compiled: {share:.0%} of a step are products, so {few}"
     start = time.perf_counter()
     try:
         step = trial(precision, True)
@@ -186,4 +192,4 @@ def _try_compiled(
         saved = steps * (eager - seconds_per_step(step))
     except CANNOT_COMPILE as error:
         return False, f"not compiled: {str(error).splitlines()[0][:200]}"
-    return saved > 2 * spent, f"compiling costs {spent:.0f} s and saves {saved:.0f} s over the run"
+    return saved > WORTH * spent, f"compiling costs {spent:.0f} s and saves {saved:.0f} s over the run"

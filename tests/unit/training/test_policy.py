@@ -94,18 +94,16 @@ def test_bfloat16_is_not_tried_where_the_processor_has_none(monkeypatch):
     assert "bf16-mixed" not in dict(trial.asked)
 
 
-def test_compiling_is_not_tried_where_products_take_nearly_all_of_a_step(monkeypatch):
-    asked = []
+@pytest.mark.parametrize(("steps", "tried"), [(119_500, False), (120_500, True)])
+def test_compiling_is_tried_where_what_is_not_products_could_pay_for_it(monkeypatch, steps, tried):
+    """Half of a tenth of so many steps of 10 ms is 60 s, twice what compiling may cost."""
     monkeypatch.setattr(policy_module, "share_of_products", lambda step: 0.9)
-
-    def trial(precision, compiled):
-        asked.append(compiled)
-        return lambda: None
-
-    found = decide(PolicySpec(precision="32-true"), device=CPU, steps=10**9, trial=trial)
-    assert not found.compile
-    assert "90% of a step are products" in found.reason
-    assert True not in asked
+    trial = Trial(monkeypatch, eager=0.01, compiled=0.009, compiling=30.0)
+    found = decide(PolicySpec(precision="32-true"), device=CPU, steps=steps, trial=trial)
+    assert (("32-true", True) in trial.asked) is tried
+    assert found.compile is tried
+    if not tried:
+        assert "90% of a step are products, so it could save about 60 s" in found.reason
 
 
 def test_only_products_count_as_products():
