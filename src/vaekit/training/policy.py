@@ -192,4 +192,5 @@ def _try_compiled(
         saved = steps * (eager - seconds_per_step(step))
     except CANNOT_COMPILE as error:
         return False, f"not compiled: {str(error).splitlines()[0][:200]}"
-    return saved > WORTH * spent, f"compiling costs {spent:.0f} s and saves {saved:.0f} s over the run"
+    verdict = f"compiling costs {spent:.0f} s and saves {saved:.0f} s over the run"
+    return saved > WORTH * spent, verdict
