@@ -40,7 +40,7 @@ class Laplace(Density):
         self.event_dims = event_dims
 
     def log_prob_elements(self, value: Tensor) -> Tensor:  # noqa: D102
-        return -(value - self.loc).abs() / self.log_scale.exp() - (self.log_scale + LOG_2)
+        return -(value - self.loc).abs() * (-self.log_scale).exp() - (self.log_scale + LOG_2)
 
     def rsample(self, shape: Sequence[int] = ()) -> Tensor:  # noqa: D102
         t = open_uniform(shape, like=self.loc, event_dims=self.event_dims) - 0.5

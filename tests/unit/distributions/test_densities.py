@@ -17,6 +17,7 @@ from vaekit.distributions import (
     Laplace,
     Normal,
     StandardNormal,
+    StudentT,
     TriangularNormal,
     sum_events,
 )
@@ -57,6 +58,23 @@ def test_normal_is_scipys():
     wanted = scipy.stats.norm(loc.numpy(), log_scale.exp().numpy()).logpdf(x.numpy())
     close(Normal.from_log_scale(loc, log_scale).log_prob_elements(x), wanted)
     close(Normal(loc, log_scale.exp()).log_prob(x), wanted.sum(-1))
+
+
+@pytest.mark.parametrize(
+    "density", [Normal.from_log_scale, Laplace, lambda loc, s: StudentT(loc, s, torch.tensor(4.0))]
+)
+@pytest.mark.parametrize("log_scale", [-30.0, 0.0, 50.0, 100.0, 1e4])
+def test_a_scale_beyond_float32_has_a_gradient(density, log_scale):
+    """A decoder emits such scales for codes far from the prior, and the run must survive it.
+
+    As s → ∞ the log density is −log s and a constant: its derivative by log s is −1.
+    """
+    loc, raw = torch.zeros(2, requires_grad=True), torch.full((2,), log_scale, requires_grad=True)
+    density(loc, raw).log_prob_elements(torch.tensor([0.0, 1.0])).sum().backward()
+    assert torch.isfinite(loc.grad).all()
+    assert torch.isfinite(raw.grad).all()
+    if log_scale >= 50:
+        close(raw.grad, [-1.0, -1.0], 1e-6)
 
 
 def test_standard_normal_is_scipys():

@@ -99,7 +99,9 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         window: For time series: rows of a window, L. Rows are then in the order of time, the model
             sees L consecutive ones together, and a row's score is the mean over the windows that
             hold it. With ``alpha`` the last part of the series is set aside.
-        steps: Steps of training; a table with more rows than fit in them is visited once.
+        steps: Steps of training; None takes 2,000, but visits no row more than 500 times, since a
+            small table is soon learned by heart, its anomalies too. A table with more rows than
+            fit in them is visited once.
         epochs: Passes over the table, in place of ``steps``.
         batch_size: Rows of a step.
         learning_rate: Of Adam at its highest; it rises in the first steps and falls to 0.
@@ -157,7 +159,7 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         trim: float = 0.0,
         stacked: int | tuple[int, ...] | None = None,
         window: int | None = None,
-        steps: int = 2000,
+        steps: int | None = None,
         epochs: int | None = None,
         batch_size: int = 128,
         learning_rate: float = 2e-3,

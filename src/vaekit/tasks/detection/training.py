@@ -18,6 +18,11 @@ from vaekit.training import INITIAL_ROWS, Adam, PolicySpec, Training
 
 __all__ = ["Effort", "train", "train_together"]
 
+STEPS = 2_000
+"""Steps of training, unless told."""
+MOST_PASSES = 500
+"""Visits of each row in these steps, at most: a model learns a small table by heart, and with it
+the anomalies that it holds."""
 STEPS_AN_EPOCH = 100
 """Steps that an epoch has at least, so that what is done once an epoch costs little."""
 
@@ -26,7 +31,7 @@ STEPS_AN_EPOCH = 100
 class Effort(Pace):
     """The parameters of a detector that say how to train, checked."""
 
-    steps: int
+    steps: int | None
     epochs: int | None
 
     @classmethod
@@ -36,12 +41,11 @@ class Effort(Pace):
         Raises:
             ConfigError: If a value makes no sense; the message names the parameter.
         """
-        epochs = params["epochs"]
-        return cls(
-            **cls.common(params),
-            steps=whole("steps", params["steps"], 1),
-            epochs=None if epochs is None else whole("epochs", epochs, 1),
-        )
+        asked = {
+            name: None if params[name] is None else whole(name, params[name], 1)
+            for name in ("steps", "epochs")
+        }
+        return cls(**cls.common(params), **asked)
 
     def training(
         self, rows: Rows, seed: int, *, compile: Literal["off", "record"] = "off"
@@ -51,9 +55,10 @@ class Effort(Pace):
         An epoch has 100 steps at least, and training one whole pass.
         """
         batch_size = min(self.batch_size, len(rows))
+        steps = self.steps or min(STEPS, MOST_PASSES * len(rows) // batch_size)
         if isinstance(rows, TensorData) and self.epochs is None:
-            rows = Passes.of_steps(rows, batch_size, min(STEPS_AN_EPOCH, self.steps))
-        epochs = self.epochs or max(1, round(self.steps / rows.steps_per_epoch(batch_size)))
+            rows = Passes.of_steps(rows, batch_size, min(STEPS_AN_EPOCH, steps))
+        epochs = self.epochs or max(1, round(steps / rows.steps_per_epoch(batch_size)))
         return rows, Training(
             epochs=epochs,
             batch_size=batch_size,

@@ -5,14 +5,17 @@ import pickle  # noqa: TID251 - in memory, as scikit-learn does
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from tests.unit.tasks.detection.test_scores import correlated, mixed
 
 from vaekit import VAEDetector
+from vaekit.data import AsIs, TensorData
 from vaekit.data.streams import open_table
 from vaekit.errors import ArtifactError, ConfigError, DataError, NotFittedError
 from vaekit.tasks.detection import LATENT, DetectorScorer, fit_together
+from vaekit.tasks.detection.training import Effort
 
 TYPES = {"count": "count"}
 
@@ -26,6 +29,25 @@ def test_scikit_learn(estimator, check):
 def fitted():
     table = mixed()
     return VAEDetector(column_types=TYPES, steps=150, random_state=0).fit(table), table
+
+
+@pytest.mark.parametrize(
+    ("rows", "params", "steps"),
+    [
+        (40, {}, 500),  # a step visits all rows: 500 visits of each
+        (200, {}, 781),  # 100,000 visits in batches of 128
+        (600, {}, 2000),
+        (40, {"steps": 700}, 700),
+        (40, {"epochs": 3}, 3),
+        (10, {"batch_size": 5}, 1000),
+    ],
+)
+def test_steps_unless_told_visit_no_row_more_than_500_times(rows, params, steps):
+    data = TensorData(AsIs(), torch.zeros(rows, 2))
+    effort = Effort.of(VAEDetector(**params).get_params())
+    visited, training = effort.training(data, seed=0)
+    taken = training.epochs * visited.steps_per_epoch(training.batch_size)
+    assert taken == pytest.approx(steps, rel=0.05)
 
 
 def test_contributions_sum_to_the_score(fitted):
