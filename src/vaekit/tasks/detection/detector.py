@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from vaekit.data import Rows, StreamData
 from vaekit.data.frames import names_of
@@ -86,9 +88,12 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
             see :mod:`vaekit.tasks.detection.scores`.
         rate_weight: w of the weighted ELBO; 1 makes it the ELBO.
         n_draws: K, codes drawn for each row; all rows share the draws.
-        contamination: Share of the training rows that ``predict`` calls anomalies.
+        contamination: Share of the training rows that ``predict`` calls anomalies; of a table with
+            more than 200,000 rows, so many rows that are spread over it draw the line.
         alpha: In place of ``contamination``: the probability that a normal row is called an
             anomaly. Rows are set aside for it (split conformal), and ``p_values`` is then there.
+            With ``window`` it is a guide and no guarantee: windows overlap, and the last part of
+            a series is seldom exchangeable with what comes after it.
         calibration_fraction: Share of the rows of ``fit`` that is set aside for ``alpha``.
         column_types: Types of columns by name, where their data types do not say it; see
             :func:`vaekit.data.fit_table`.
@@ -254,7 +259,7 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
 
     def _measure(self, rows: Rows) -> None:
         """Rates, typical terms and tails, over training rows that are spread over the table."""
-        x = torch.cat([batch.x for batch in self._some(rows, MEASURED).batches(ROWS_A_TIME)])
+        x = torch.cat(list(self._some(rows, MEASURED)))
         self.tails_ = None
         self.scoring_ = self._scoring()
         judge = Judge(self.model_, self.codec_.x, self.scoring_)
@@ -267,8 +272,8 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         self.typical_ = self._judge().terms(x).mean(0)
 
     def _draw_line(self, rows: Rows) -> None:
-        judge, some = self._judge(), self._some(rows, JUDGED)
-        scores = np.concatenate([judge.scores(batch.x) for batch in some.batches(self._a_time)])
+        judge = self._judge()
+        scores = np.concatenate([judge.scores(x) for x in self._some(rows, JUDGED)])
         self.calibration_ = self.calibration_scores_ = None
         if self.alpha is None:
             threshold = by_contamination(scores, self.contamination)
@@ -277,14 +282,11 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
             threshold = conformal_threshold(scores, self.alpha)
         self.offset_ = -threshold
 
-    def _some(self, rows: Rows, most: int) -> Rows:
-        """Rows that are spread over the table; windows of a series, its first ones."""
-        return rows.sample(most) if self.window is None else rows.head(most)
-
-    @property
-    def _a_time(self) -> int:
-        """Rows that are judged together; windows of a series overlap, and are not divided."""
-        return ROWS_A_TIME if self.window is None else JUDGED
+    def _some(self, rows: Rows, most: int) -> Iterator[Tensor]:
+        """Rows that are spread over the table; windows of a series overlap, and stay together."""
+        some = rows.sample(most) if self.window is None else rows
+        at_once = ROWS_A_TIME if self.window is None else len(rows)
+        return (batch.x for batch in some.batches(at_once))
 
     # --- scores --------------------------------------------------------------------------------
 
@@ -328,10 +330,9 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         check_is_fitted(self)
         need_terms(self.scoring)
         self._require_same_score()
-        frame = read(self, X)
-        found = self._judge().explanation(self.codec_.x.encode(frame), self.typical_)
-        found.values = as_given(self.codec_.x, frame)
-        return found
+        frame, codec = read(self, X), self.codec_.x
+        given = as_given(codec, frame)
+        return self._judge().explanation(codec.encode(frame), self.typical_, given)
 
     def _judge(self) -> Judge:
         tails = self.tails_ if self.scoring == "tail" else None

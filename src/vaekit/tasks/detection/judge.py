@@ -75,12 +75,13 @@ class Judge:
         terms = [torch.cat([cells, latent.unsqueeze(1)], 1) for cells, latent in found]
         return torch.cat(terms).numpy()
 
-    def explanation(self, x: Tensor, typical: Floats) -> Explanation:
+    def explanation(self, x: Tensor, typical: Floats, values: pd.DataFrame) -> Explanation:
         """The scores taken apart by column.
 
         Args:
             x: Rows in model units.
             typical: Mean of :meth:`terms` over training rows, shape (F + 1,).
+            values: The rows as they were given.
         """
         with torch.no_grad():
             means = torch.cat([self.model.reconstruct(some) for some in self._chunks(x)])
@@ -91,7 +92,7 @@ class Judge:
         return Explanation(
             pd.DataFrame(contributions, columns=names),
             pd.Series(by_owner(typical[None], owners, len(names))[0], index=names),
-            self.codec.decode(x.double()).to_pandas(),
+            values,
             self.codec.typical(means).to_pandas(),
         )
 

@@ -91,7 +91,8 @@ class Thresholding:
             The detector.
 
         Raises:
-            ConfigError: If there is not exactly one way, or the rows for it are missing.
+            ConfigError: If there is not exactly one way, the rows for it are missing, or labels
+                are given that it does not use.
             DataError: If there are too few rows for it.
         """
         self._require_same_score()
@@ -108,10 +109,17 @@ class Thresholding:
             return self
         if X is None or (costs is not None and y is None):
             raise ConfigError(f"{chosen[0]} needs rows{' and labels' * (costs is not None)}")
+        if costs is None and y is not None:
+            raise ConfigError(
+                f"{chosen[0]} needs no labels",
+                got="y",
+                where="set_threshold",
+                remedy="leave y out, or draw the line by costs",
+            )
         scores = self.anomaly_scores(X)
         if alpha is not None:
-            self.calibration_scores_ = np.sort(scores)
             self.offset_ = -conformal_threshold(scores, alpha)
+            self.calibration_scores_ = np.sort(scores)
         elif costs is not None:
             assert y is not None
             self.offset_ = -by_cost(y, scores, *costs).threshold
@@ -134,7 +142,7 @@ class Thresholding:
         """Conformal p-value of each row, shape (n,): small for anomalies.
 
         A normal row has one of at most α with probability at most α, whatever the model, where it
-        is exchangeable with the rows that were set aside.
+        is exchangeable with the rows that were set aside; windows of a series are not.
 
         Raises:
             NotFittedError: If none were: fit with ``alpha``, or call ``set_threshold`` with it.
@@ -159,8 +167,8 @@ class Thresholding:
         Args:
             X: Rows that the model was not trained on.
             y: Which of them are anomalies: 1 or True.
-            method: ``"isotonic"`` for a step function, ``"platt"`` for a logistic one, which needs
-                fewer rows.
+            method: ``"isotonic"`` for a line that rises from corner to corner, ``"platt"`` for a
+                logistic curve, which needs fewer rows.
 
         Returns:
             The detector; see :meth:`anomaly_probability`.

@@ -8,19 +8,28 @@ from typing import Any
 from vaekit.data import TensorData
 from vaekit.errors import ConfigError
 from vaekit.tasks.detection.detector import Plan, VAEDetector
+from vaekit.tasks.detection.stacking import pretrain
 from vaekit.tasks.detection.training import train_together
 
 __all__ = ["fit_together"]
+
+OWN = {
+    *("random_state", "scoring", "rate_weight", "n_draws", "verbose"),
+    *("contamination", "alpha", "calibration_fraction"),
+}
+"""Parameters in which detectors may differ: training does not ask for them."""
 
 
 def fit_together(detectors: Sequence[VAEDetector], tables: Sequence[Any]) -> list[VAEDetector]:
     """Fit each detector to its table; small models take little longer than one of them.
 
     Each has the parts, the first weights and the rows that it would have alone, and a result of
-    the same distribution; the order of its batches and its noise are others.
+    the same distribution; the order of its batches and its noise are others. The layers of a
+    ``stacked`` model are first trained one by one, as by ``fit``. ``history_`` is of all together:
+    means over the detectors, and the norm of their joint gradient.
 
     Args:
-        detectors: They differ in nothing but ``random_state`` and thresholds.
+        detectors: They differ in nothing but ``random_state``, the score and its line.
         tables: One for each, of the same columns and number of rows, in memory.
 
     Returns:
@@ -40,10 +49,14 @@ def fit_together(detectors: Sequence[VAEDetector], tables: Sequence[Any]) -> lis
         raise ConfigError(
             "one table for each detector", expected=len(detectors) or 1, got=len(tables)
         )
+    for detector in detectors[1:]:
+        _require_same_parameters(detectors[0], detector)
     plans = [detector._plan(table) for detector, table in zip(detectors, tables, strict=True)]
     for plan in plans[1:]:
         _require_alike(plans[0], plan)
     first = plans[0]
+    for plan in plans:
+        pretrain(plan.model, plan.rows.train, plan.objective, plan.effort, seed=plan.seed)
     rows = [plan.rows.train for plan in plans]
     records = train_together(
         [plan.model for plan in plans],
@@ -58,21 +71,28 @@ def fit_together(detectors: Sequence[VAEDetector], tables: Sequence[Any]) -> lis
     ]
 
 
+def _require_same_parameters(first: VAEDetector, other: VAEDetector) -> None:
+    """Refuse other parts: models of equal shapes may still compute differently."""
+    theirs = other.get_params(deep=False)
+    for name, value in first.get_params(deep=False).items():
+        if name not in OWN:
+            _require_equal(name, value, theirs[name])
+
+
 def _require_alike(first: Plan, plan: Plan) -> None:
-    """Refuse what cannot be trained as one."""
-    for what, one, other in (
-        ("how they are trained", first.effort, plan.effort),
-        ("what they minimise", first.objective, plan.objective),
-        ("number of rows", len(first.rows.train), len(plan.rows.train)),
-        ("types of columns", _structure(first), _structure(plan)),
-    ):
-        if one != other:
-            raise ConfigError(
-                f"detectors that are trained together agree in {what}",
-                expected=str(one)[:200],
-                got=str(other)[:200],
-                remedy="fit them one by one",
-            )
+    """Refuse tables that cannot be trained on as one."""
+    _require_equal("number of rows", len(first.rows.train), len(plan.rows.train))
+    _require_equal("types of columns", _structure(first), _structure(plan))
+
+
+def _require_equal(what: str, one: Any, other: Any) -> None:
+    if type(one) is not type(other) or one != other:
+        raise ConfigError(
+            f"detectors that are trained together agree in {what}",
+            expected=str(one)[:200],
+            got=str(other)[:200],
+            remedy="fit them one by one",
+        )
 
 
 def _structure(plan: Plan) -> Any:

@@ -41,11 +41,11 @@ class Effort(Pace):
         Raises:
             ConfigError: If a value makes no sense; the message names the parameter.
         """
-        asked = {
-            name: None if params[name] is None else whole(name, params[name], 1)
-            for name in ("steps", "epochs")
-        }
-        return cls(**cls.common(params), **asked)
+
+        def asked(name: str) -> int | None:
+            return None if params[name] is None else whole(name, params[name], 1)
+
+        return cls(**cls.common(params), steps=asked("steps"), epochs=asked("epochs"))
 
     def training(
         self, rows: Rows, seed: int, *, compile: Literal["off", "record"] = "off"

@@ -162,6 +162,33 @@ def test_conformal_alarms_are_as_rare_as_promised():
     assert ((detector.p_values(new) <= 0.1) == (detector.predict(new) == -1)).all()
 
 
+def test_a_line_that_cannot_be_drawn_changes_nothing():
+    x = correlated(300)
+    detector = VAEDetector(alpha=0.1, steps=30, random_state=0).fit(x)
+    before, p = detector.offset_, detector.p_values(x)
+    with pytest.raises(DataError):
+        detector.set_threshold(x[:5], alpha=0.01)
+    assert detector.offset_ == before
+    assert (detector.p_values(x) == p).all()
+    with pytest.raises(ConfigError, match="contamination needs no labels"):
+        detector.set_threshold(x, np.zeros(300), contamination=0.1)
+
+
+def test_the_line_of_a_series_is_of_all_its_rows(monkeypatch):
+    """Noise grows along the series: a line from its first part would flag most of the rest."""
+    monkeypatch.setattr("vaekit.tasks.detection.detector.JUDGED", 100)
+    monkeypatch.setattr("vaekit.tasks.detection.detector.MEASURED", 100)
+    time = np.arange(600)
+    noise = np.random.default_rng(0).normal(size=(600, 2)) * (0.05 + time / 600)[:, None]
+    series = np.column_stack([np.sin(time / 5), np.cos(time / 5)]) + noise
+    detector = VAEDetector(window=4, steps=100, random_state=0).fit(series)
+    assert (detector.predict(series) == -1).sum() == 60
+    excess = detector.anomaly_scores(series).mean() - detector.typical_.sum()
+    terms = detector.explain(series).excess
+    assert terms.to_numpy().mean() == pytest.approx(0.0, abs=1e-9)
+    assert excess == pytest.approx(0.0, abs=1e-9)
+
+
 def test_thresholds():
     x = correlated(300)
     detector = VAEDetector(steps=50, random_state=0).fit(x)
@@ -285,6 +312,14 @@ def test_together_is_each_alone():
     assert one.anomaly_scores(x) == pytest.approx(alone, abs=1e-3)
 
 
+def test_together_a_stack_is_trained_layer_by_layer_too():
+    x = correlated(200)
+    detector = VAEDetector(stacked=(3,), steps=100, random_state=3)
+    alone = clone(detector).fit(x).anomaly_scores(x)
+    (one,) = fit_together([detector], [x])
+    assert one.anomaly_scores(x) == pytest.approx(alone, abs=1e-3)
+
+
 def test_together_each_learns_its_own_table():
     tables = [correlated(200, seed=seed) * scale for seed, scale in ((0, 1.0), (1, 100.0))]
     seeds = [VAEDetector(scoring="elbo", steps=300, random_state=seed) for seed in (0, 1)]
@@ -299,8 +334,14 @@ def test_together_needs_one_structure():
     x = correlated(100)
     with pytest.raises(ConfigError, match="number of rows"):
         fit_together([VAEDetector(steps=10), VAEDetector(steps=10)], [x, x[:50]])
-    with pytest.raises(ConfigError, match="how they are trained"):
-        fit_together([VAEDetector(steps=10), VAEDetector(steps=20)], [x, x])
+    for params in (
+        {"steps": 20},
+        {"encoder": "mlp:hidden=64,64:activation=tanh"},
+        {"likelihood": "gaussian:scale=0.1"},
+        {"trim": 0.1},
+    ):
+        with pytest.raises(ConfigError, match=f"agree in {next(iter(params))}"):
+            fit_together([VAEDetector(), VAEDetector(**params)], [x, x])
     with pytest.raises(ConfigError, match="types of columns"):
         fit_together([VAEDetector(steps=10)] * 2, [x, x[:, :3]])
 
@@ -337,7 +378,6 @@ def test_trimming_resists_anomalies():
 
 def test_html(fitted):
     assert "table of 4 columns" in fitted[0]._repr_html_()
-    assert isinstance(pd.Series(fitted[0].history_[-1]["loss"]).item(), float)
 
 
 def series(rows, seed=0):
