@@ -57,8 +57,8 @@ def _row(name: str, meaning: str) -> str:
 
 
 def _clean(text: str | None) -> str:
-    """One paragraph: line breaks within it are of no meaning."""
-    return " ".join(inspect.cleandoc(text or "").split())
+    """One paragraph: line breaks within it are of no meaning, nor are escapes for a terminal."""
+    return " ".join(inspect.cleandoc(text or "").split()).replace("\\[", "[")
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from vaekit.errors import ConfigError, DataError
 
-__all__ = ["Columns", "check_suffix", "write_columns"]
+__all__ = ["Columns", "check_suffix", "refuse_overwriting", "write_columns"]
 
 Columns = Mapping[str, Any]
 """Some rows, column by column: NumPy arrays or, where values may be missing, Arrow's."""
@@ -26,6 +26,23 @@ def check_suffix(path: Path, *more: str) -> None:
     """Refuse names of files that cannot be written, before anything is computed."""
     if path.suffix not in (*SUFFIXES, *more):
         raise _unfit(path)
+
+
+def refuse_overwriting(out: Path, source: str | Path) -> None:
+    """Refuse to write over the table that is read, or into the folder that holds it.
+
+    Raises:
+        ConfigError: If ``out`` is ``source`` or lies in it, by whatever name.
+    """
+    target, read = out.resolve(), Path(source).resolve()
+    same = out.exists() and read.exists() and out.samefile(read)
+    if same or target == read or read in target.parents:
+        raise ConfigError(
+            "the file to write is of the table that is read, which would be lost",
+            got=str(out),
+            where="out",
+            remedy="choose another name",
+        )
 
 
 def write_columns(parts: Iterable[Columns], path: Path) -> int:

@@ -272,6 +272,25 @@ def test_scores_that_cannot_be_are_refused(trained, words, says, tmp_path, vaeki
     assert not list(tmp_path.glob("s*"))
 
 
+@pytest.mark.parametrize("command", ["score", "explain"])
+@pytest.mark.parametrize("name", ["t.csv", "../here/t.csv", "link.csv", "parts/t.csv"])
+def test_the_table_is_never_written_over(trained, command, name, tmp_path, vaekit, monkeypatch):
+    """By no name of it, and not in the folder whose files are the table."""
+    path, folder, _ = trained
+    here = tmp_path / "here"
+    (here / "parts").mkdir(parents=True)
+    source = here / "parts" if name.startswith("parts") else here / "t.csv"
+    (here / "t.csv").write_bytes(path.read_bytes())
+    payments().to_parquet(here / "parts" / "0.parquet")
+    (here / "link.csv").symlink_to(here / "t.csv")
+    monkeypatch.chdir(here)
+    found = vaekit("detect", command, folder, source, "--out", name)
+    assert found.exit_code == 2
+    assert "which would be lost" in found.stderr
+    assert (here / "t.csv").read_bytes() == path.read_bytes()
+    assert not (here / "parts" / "t.csv").exists()
+
+
 def test_the_row_and_file_of_a_bad_value_are_named(trained, tmp_path, vaekit):
     frame = payments(60)
     frame["visits"] = frame["visits"].astype(float)

@@ -11,7 +11,7 @@ import typer
 
 from vaekit.cli.console import Json, emit, handled, say
 from vaekit.errors import ConfigError
-from vaekit.writing import check_suffix, write_columns
+from vaekit.writing import check_suffix, refuse_overwriting, write_columns
 
 __all__ = ["explain", "score"]
 
@@ -42,7 +42,8 @@ def score(  # noqa: PLR0913  one parameter per option
         int | None, typer.Option(help="The same: so many rows, the most anomalous ones.")
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="local, or ray for many machines (pip install 'vaekit[cluster]').")
+        str,
+        typer.Option(help="local, or ray for many machines (pip install 'vaekit\\[cluster]')."),
     ] = "local",
     as_json: Json = False,
 ) -> None:
@@ -104,6 +105,8 @@ def explain(
         check_suffix(out)
         if out.suffix == ".npz":
             raise ConfigError("values are text", expected=".csv or .parquet", where="--out")
+        for written in (out, out.with_suffix(".html"))[: 1 + report]:
+            refuse_overwriting(written, data)
         from vaekit.report import report_ranking
         from vaekit.tasks.detection import VAEDetector, explain_file
 

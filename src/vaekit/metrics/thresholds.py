@@ -76,9 +76,9 @@ def by_budget(scores: ArrayLike, k: int) -> float:
         0.5
     """
     found = finite_scores(scores)
-    if not 1 <= k <= len(found):
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= len(found):
         raise ConfigError(
-            "not a number of rows to flag", expected=f"1 to {len(found)}", got=k, where="k"
+            "not a number of rows to flag", expected=f"1 to {len(found)}", got=repr(k), where="k"
         )
     if k == len(found):
         return float(np.nextafter(found.min(), -np.inf))

@@ -12,25 +12,30 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from vaekit.data import Rows, StreamData
+from vaekit.data import Rows, StreamData, WindowCodec
 from vaekit.data.frames import names_of
 from vaekit.data.streams import TableRows, open_table
-from vaekit.errors import ConfigError, NotFittedError
+from vaekit.errors import DataError, NotFittedError
 from vaekit.metrics import conformal_threshold
 from vaekit.metrics.thresholds import by_contamination
 from vaekit.models import VAEModel
 from vaekit.tasks.detection.composing import model_spec, objective_of, require_sensible
-from vaekit.tasks.detection.explanation import Explanation
+from vaekit.tasks.detection.explanation import LATENT, Explanation
 from vaekit.tasks.detection.judge import Judge
 from vaekit.tasks.detection.reading import as_given, is_path, note_columns, read
-from vaekit.tasks.detection.rows import Divided, divide, divide_stream
+from vaekit.tasks.detection.rows import Divided, divide, divide_stream, refuse_windows
 from vaekit.tasks.detection.saving import SavableDetector
 from vaekit.tasks.detection.scores import Score, Scoring, need_terms
 from vaekit.tasks.detection.stacking import pretrain
 from vaekit.tasks.detection.tail import Tails
 from vaekit.tasks.detection.thresholding import Thresholding
 from vaekit.tasks.detection.training import Effort, train
-from vaekit.tasks.estimators.fitting import build, codes_and_rates, seed_from
+from vaekit.tasks.estimators.fitting import (
+    build,
+    codes_and_rates,
+    seed_from,
+    unchanged_if_it_fails,
+)
 from vaekit.tasks.estimators.html import estimator_html, summary
 from vaekit.tasks.estimators.parts import PartParameters
 
@@ -220,6 +225,10 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         if is_path(X):
             with open_table(X) as rows:
                 return self.fit(rows)
+        with unchanged_if_it_fails(self):
+            return self._fit(X)
+
+    def _fit(self, X: Any) -> Self:
         plan = self._plan(X)
         pretrain(plan.model, plan.rows.train, plan.objective, plan.effort, seed=plan.seed)
         records = train(plan.model, plan.rows.train, plan.objective, plan.effort, seed=plan.seed)
@@ -231,6 +240,14 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         require_sensible(self)
         seed = seed_from(self.random_state)
         rows, names = self._divided(X, seed)
+        if LATENT in names:
+            raise DataError(
+                "explanations call the latent so",
+                expected="another name",
+                got=f"a column named {LATENT!r}",
+                where="X",
+                remedy="rename the column",
+            )
         model = build(model_spec(self, rows.codec.x), rows.codec.event_shape, seed)
         return Plan(rows, names, model, objective_of(self), effort, seed)
 
@@ -249,7 +266,7 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         """Rows to train on and rows to draw the line with, and names of all columns."""
         held = self.calibration_fraction if self.alpha is not None else 0.0
         if isinstance(X, TableRows):
-            self._refuse_windows()
+            refuse_windows(self.window is not None)
             note_columns(self, X.columns)
             rows = divide_stream(X, self.column_types, held=held, seed=seed)
             return rows, list(X.columns)
@@ -307,7 +324,7 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
                 return self.anomaly_scores(rows)
         judge = self._judge()
         if isinstance(X, TableRows):
-            self._refuse_windows()
+            refuse_windows(isinstance(self.codec_.x, WindowCodec))
             batches = StreamData(X, self.codec_).batches(ROWS_A_TIME)
             return np.concatenate([judge.scores(batch.x) for batch in batches])
         return judge.scores(self.codec_.x.encode(read(self, X)))
@@ -345,13 +362,8 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         return Judge(self.model_, self.codec_.x, self._scoring(), tails=tails)
 
     def _scoring(self) -> Scoring:
+        require_sensible(self)
         return Scoring(self.scoring, int(self.n_draws), self.seed_, float(self.rate_weight))
-
-    def _refuse_windows(self) -> None:
-        if self.window is not None:
-            raise ConfigError(
-                "windows are of tables in memory", remedy="load the series, or a part of it"
-            )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "offset_")

@@ -14,7 +14,7 @@ from vaekit.data.streams import TableRows, open_table
 from vaekit.errors import ConfigError, did_you_mean
 from vaekit.tasks.detection.ray_engine import ray_parts
 from vaekit.tasks.detection.scorer import ABSENT, OWN, UNSEEN, DetectorScorer, score_block
-from vaekit.writing import Columns, check_suffix, write_columns
+from vaekit.writing import Columns, check_suffix, refuse_overwriting, write_columns
 
 if TYPE_CHECKING:
     import pyarrow
@@ -74,7 +74,8 @@ def score_file(
 
     Raises:
         ArtifactError: If the folder holds no detector.
-        ConfigError: If an option makes no sense.
+        ConfigError: If an option makes no sense, or the file would replace the table.
+        NotFittedError: If ``alpha`` is given, but the detector has no rows that were set aside.
         DataError: If the columns are not those of the training table, or values do not fit.
         MissingExtraError: If the engine is Ray, which is not installed.
     """
@@ -86,6 +87,7 @@ def score_file(
             remedy=did_you_mean(engine, get_args(Engine)),
         )
     check_suffix(Path(out))
+    refuse_overwriting(Path(out), source)
     scorer = DetectorScorer(folder, keep)
     line = {"contamination": contamination, "alpha": alpha, "budget": budget}
     _draw_before(scorer, line)

@@ -10,9 +10,9 @@ import numpy as np
 from vaekit.data import DataCodec, Rows, StreamData, TensorData, WindowCodec, fit_table
 from vaekit.data.frames import Frame
 from vaekit.data.streams import Part, TableRows, split_stream, summarise_table
-from vaekit.errors import DataError
+from vaekit.errors import ConfigError, DataError
 
-__all__ = ["Divided", "divide", "divide_stream"]
+__all__ = ["Divided", "divide", "divide_stream", "refuse_windows"]
 
 
 class Divided(NamedTuple):
@@ -80,6 +80,14 @@ def divide_stream(
     train = StreamData(source, codec, part)
     rest = None if aside is None else StreamData(source, codec, aside)
     return Divided(codec, train, rest, source.fingerprint)
+
+
+def refuse_windows(asked: bool) -> None:
+    """Refuse windows of rows on disk, which are read in blocks and in parts."""
+    if asked:
+        raise ConfigError(
+            "windows are of tables in memory", remedy="load the series, or a part of it"
+        )
 
 
 def _take(frame: Frame, rows: np.ndarray) -> Frame:

@@ -15,6 +15,7 @@ from vaekit.data.streams.order import Block
 from vaekit.errors import ConfigError, did_you_mean
 from vaekit.metrics import p_values
 from vaekit.tasks.detection.detector import VAEDetector
+from vaekit.tasks.detection.rows import refuse_windows
 
 if TYPE_CHECKING:
     import pyarrow
@@ -56,11 +57,11 @@ class DetectorScorer:
         self, folder: str | Path, keep: Sequence[str] = (), offset: float | None = None
     ) -> None:
         self.detector = VAEDetector.load(folder)
-        self.detector._refuse_windows()
+        refuse_windows(self.detector.window is not None)
         self.detector._require_same_score()
         self._judge = self.detector._judge()
         self.keep = list(keep)
-        taken = [name for name in self.keep if name in OWN]
+        taken = [name for name in self.keep if name in (*OWN, UNSEEN, ABSENT)]
         if taken:
             raise ConfigError(
                 f"the result has a column {taken[0]!r} of its own",

@@ -17,6 +17,7 @@ from vaekit.files import write_json
 from vaekit.metrics import detection
 from vaekit.tasks.detection.detector import VAEDetector
 from vaekit.tasks.detection.ranking import Ranking, explain_rows, rows_at
+from vaekit.tasks.detection.rows import refuse_windows
 from vaekit.tasks.run import require_new_folder
 from vaekit.tasks.source import STREAM_BYTES
 from vaekit.training import Processes
@@ -82,7 +83,7 @@ def train_detector(
         DataError: If a column cannot be used.
     """
     folder, path = Path(folder), Path(source).expanduser()
-    detector._refuse_windows()
+    refuse_windows(detector.window is not None)
     require_new_folder(folder, Processes(), remedy="choose another folder with --out")
     with open_table(path) as rows:
         _leave_out(detector, rows, [*drop, *filter(None, [label])])

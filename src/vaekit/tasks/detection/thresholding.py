@@ -109,6 +109,13 @@ class Thresholding:
             return self
         if X is None or (costs is not None and y is None):
             raise ConfigError(f"{chosen[0]} needs rows{' and labels' * (costs is not None)}")
+        if costs is not None and not (isinstance(costs, tuple | list) and len(costs) == 2):
+            raise ConfigError(
+                "not two costs",
+                expected="(of a false alarm, of a miss)",
+                got=repr(costs),
+                where="costs",
+            )
         if costs is None and y is not None:
             raise ConfigError(
                 f"{chosen[0]} needs no labels",

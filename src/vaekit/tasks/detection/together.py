@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from vaekit.errors import ConfigError
 from vaekit.tasks.detection.detector import Plan, VAEDetector
 from vaekit.tasks.detection.stacking import pretrain
 from vaekit.tasks.detection.training import train_together
+from vaekit.tasks.estimators.fitting import unchanged_if_it_fails
 
 __all__ = ["fit_together"]
 
@@ -51,6 +53,13 @@ def fit_together(detectors: Sequence[VAEDetector], tables: Sequence[Any]) -> lis
         )
     for detector in detectors[1:]:
         _require_same_parameters(detectors[0], detector)
+    with contextlib.ExitStack() as stack:
+        for detector in detectors:
+            stack.enter_context(unchanged_if_it_fails(detector))
+        return _fitted(detectors, tables)
+
+
+def _fitted(detectors: Sequence[VAEDetector], tables: Sequence[Any]) -> list[VAEDetector]:
     plans = [detector._plan(table) for detector, table in zip(detectors, tables, strict=True)]
     for plan in plans[1:]:
         _require_alike(plans[0], plan)

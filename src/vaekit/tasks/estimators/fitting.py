@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ __all__ = [
     "require_same_parts",
     "seed_from",
     "train",
+    "unchanged_if_it_fails",
     "warn_of_collapse",
 ]
 
@@ -116,6 +118,18 @@ class Settings(Pace):
                 "validation_fraction", params["validation_fraction"], 0.0, 1.0
             ),
         )
+
+
+@contextlib.contextmanager
+def unchanged_if_it_fails(estimator: Any) -> Iterator[None]:
+    """What an estimator has learned is as before where the block raises an error."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def seed_from(random_state: Any) -> int:

@@ -174,6 +174,55 @@ def test_a_line_that_cannot_be_drawn_changes_nothing():
         detector.set_threshold(x, np.zeros(300), contamination=0.1)
 
 
+def test_a_fit_that_fails_changes_nothing(fitted):
+    detector, table = pickle.loads(pickle.dumps(fitted[0])), fitted[1]
+    before = detector.anomaly_scores(table)
+    with pytest.raises(DataError, match="empty"):
+        detector.fit(table.assign(empty=np.nan))
+    assert (detector.anomaly_scores(table) == before).all()
+    with pytest.raises(DataError):
+        fit_together([detector], [table.assign(empty=np.nan)])
+    assert (detector.anomaly_scores(table) == before).all()
+
+
+def test_rows_alone_get_the_same_decisions_and_p_values():
+    """The line lies on the score of a row, and p-values count ties."""
+    x = correlated(300)
+    detector = VAEDetector(alpha=0.1, steps=30, random_state=0).fit(x)
+    for draw in ({"alpha": 0.1}, {"budget": 20}):
+        detector.set_threshold(x, **draw)
+        alone = [detector.predict(row[None])[0] for row in x]
+        assert (detector.predict(x) == alone).all()
+    detector.set_threshold(x, alpha=0.1)
+    p = [detector.p_values(row[None])[0] for row in x[:80]]
+    assert (detector.p_values(x)[:80] == p).all()
+
+
+@pytest.mark.parametrize(
+    "params", [{"scoring": "elob"}, {"scoring": None}, {"n_draws": 2.7}, {"rate_weight": np.nan}]
+)
+def test_parameters_of_the_score_are_checked_after_fit_too(fitted, params):
+    detector, table = pickle.loads(pickle.dumps(fitted[0])), fitted[1]
+    with pytest.raises(ConfigError, match=next(iter(params))):
+        detector.set_params(**params).anomaly_scores(table)
+
+
+def test_a_column_with_the_name_of_the_latent_is_refused():
+    table = pd.DataFrame(correlated(50), columns=["a", "b", "c", LATENT])
+    with pytest.raises(DataError, match="the latent so"):
+        VAEDetector(steps=5).fit(table)
+
+
+@pytest.mark.parametrize(
+    "way", [{"budget": 2.5}, {"budget": True}, {"budget": "3"}, {"costs": (1.0,)}, {"costs": 3}]
+)
+def test_ways_to_draw_the_line_are_checked(fitted, way):
+    detector, table = fitted
+    y = np.arange(len(table)) < 5 if "costs" in way else None
+    with pytest.raises(ConfigError, match=next(iter(way)).replace("budget", "rows to flag")):
+        detector.set_threshold(table, y, **way)
+
+
 def test_the_line_of_a_series_is_of_all_its_rows(monkeypatch):
     """Noise grows along the series: a line from its first part would flag most of the rest."""
     monkeypatch.setattr("vaekit.tasks.detection.detector.JUDGED", 100)
