@@ -98,8 +98,9 @@ def _read(path: Path) -> pyarrow.Table:
 
 
 def _from_array(X: Any, where: str) -> Frame:
-    if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "buif":
-        X = np.where(np.ma.getmaskarray(X), np.nan, X.data)
+    if isinstance(X, np.ma.MaskedArray):
+        numbers = X.dtype.kind in "buif"
+        X = np.where(np.ma.getmaskarray(X), np.nan if numbers else None, X.data)
     array = np.asarray(X)
     if array.ndim != 2:
         lazy = "collect() it first" if hasattr(X, "collect") else None

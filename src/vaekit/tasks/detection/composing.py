@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from vaekit.data import TableCodec, WindowCodec
@@ -35,6 +36,13 @@ def require_sensible(detector: Any) -> None:
     number("contamination", detector.contamination, 1e-12, 0.5 + 1e-12)
     number("trim", detector.trim, 0.0, 0.9)
     number("rate_weight", detector.rate_weight, 0.0, 1e6)
+    if not isinstance(detector.column_types, Mapping | None):
+        raise ConfigError(
+            "not types of columns",
+            expected="a mapping of names to types, such as {'visits': 'count'}",
+            got=repr(detector.column_types)[:80],
+            where="column_types",
+        )
     if detector.window is not None:
         whole("window", detector.window, 1)
         if detector.scoring == "iwae":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def read(estimator: Any, X: Any, *, fitting: bool = False) -> Frame:
     if _is_frame(X):
         frame = as_frame(X)
         if isinstance(X, pd.DataFrame):
-            validate_data(estimator, X, skip_check_array=True, reset=fitting)
+            _note_or_compare(estimator, X, fitting=fitting)
         elif fitting:
             note_columns(estimator, names_of(frame))
     else:
@@ -46,8 +47,17 @@ def read(estimator: Any, X: Any, *, fitting: bool = False) -> Frame:
     return frame
 
 
+def _note_or_compare(estimator: Any, X: pd.DataFrame, *, fitting: bool) -> None:
+    """Names of columns, in the words of scikit-learn."""
+    try:
+        validate_data(estimator, X, skip_check_array=True, reset=fitting)
+    except ValueError as error:
+        raise DataError(str(error).strip(), where="X") from error
+
+
 def _is_frame(X: Any) -> bool:
-    return isinstance(X, pd.DataFrame | Mapping) or hasattr(X, "to_arrow") or _is_arrow(X)
+    has = any(hasattr(X, name) for name in ("to_arrow", "collect"))
+    return isinstance(X, pd.DataFrame | Mapping) or has or _is_arrow(X)
 
 
 def _is_arrow(X: Any) -> bool:
@@ -61,21 +71,13 @@ def note_columns(estimator: Any, names: Sequence[str]) -> None:
 
 
 def _read_array(estimator: Any, X: Any, *, fitting: bool) -> Frame:
-    array = np.asarray(X) if isinstance(X, list | tuple) else X
-    dtype = getattr(array, "dtype", None)
-    objects = isinstance(dtype, np.dtype) and dtype.kind == "O" and array.ndim == 2
-    if objects and any(isinstance(value, str) for value in np.ravel(array)):
-        frame = as_frame(array)
-        found = len(names_of(frame))
-        if fitting:
-            estimator.n_features_in_ = found
-            if hasattr(estimator, "feature_names_in_"):
-                del estimator.feature_names_in_
-        elif found != estimator.n_features_in_:
-            raise ConfigError(
-                "another number of columns", expected=estimator.n_features_in_, got=found
-            )
-        return frame
+    if isinstance(X, list | tuple):
+        X = _as_array(X)
+    if isinstance(X, np.ma.MaskedArray) or _is_mixed(X):
+        X = as_frame(X)
+    if not isinstance(X, np.ndarray) and _is_arrow(X):
+        _count(estimator, X, fitting=fitting)
+        return X
     checked: np.ndarray = validate_data(
         estimator,
         X,
@@ -85,6 +87,46 @@ def _read_array(estimator: Any, X: Any, *, fitting: bool) -> Frame:
         reset=fitting,
     )
     return checked
+
+
+def _as_array(rows: Sequence[Any]) -> np.ndarray:
+    """Rows as an array, in which a number beside a text is still a number."""
+    try:
+        array = np.asarray(rows)
+    except ValueError as error:
+        raise DataError(
+            "rows differ in length",
+            expected="as many values in each row",
+            got=str(error).splitlines()[0][:120],
+            where="X",
+        ) from error
+    return np.array(rows, dtype=object) if array.dtype.kind in "US" else array
+
+
+def _is_mixed(X: Any) -> bool:
+    """Whether an array without a type of its own holds other than numbers."""
+    dtype = getattr(X, "dtype", None)
+    if not isinstance(dtype, np.dtype) or X.ndim != 2:
+        return False
+    return dtype.kind in "USM" or (
+        dtype.kind == "O" and any(isinstance(value, NO_NUMBERS) for value in np.ravel(X))
+    )
+
+
+NO_NUMBERS = (str, bool, np.bool_, dt.date, np.datetime64)
+
+
+def _count(estimator: Any, frame: Any, *, fitting: bool) -> None:
+    """Note or compare how many columns without names there are."""
+    found = len(names_of(frame))
+    if fitting:
+        estimator.n_features_in_ = found
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+    elif found != estimator.n_features_in_:
+        raise ConfigError(
+            "another number of columns", expected=estimator.n_features_in_, got=found
+        )
 
 
 def as_given(codec: TableCodec | WindowCodec, frame: Frame) -> pd.DataFrame:

@@ -70,6 +70,8 @@ def divide_stream(
     source: TableRows, column_types: Mapping[str, str] | None, *, held: float, seed: int
 ) -> Divided:
     """A table on disk, read in each pass; arguments and errors as of :func:`divide`."""
+    if len(source) < 2:
+        raise DataError("too few rows", expected="at least 2", got=len(source), where="X")
     part, aside = Part(len(source)), None
     if held:
         parts = split_stream(

@@ -54,6 +54,7 @@ class SavableDetector(Savable):
         return super()._fitted() | {
             "offset": self.offset_,
             "columns": self.columns_in_,
+            "named": hasattr(self, "feature_names_in_"),
             "calibration": calibration,
             "scoring": self.scoring_._asdict(),
         }
@@ -85,7 +86,7 @@ class SavableDetector(Savable):
         self.columns_in_ = columns
         self.n_features_in_ = len(columns)
         table = self.codec_.x
-        if getattr(table, "table", table).named:
+        if fitted.get("named", getattr(table, "table", table).named):
             self.feature_names_in_ = np.asarray(columns, object)
 
 

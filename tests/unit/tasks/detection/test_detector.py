@@ -207,6 +207,52 @@ def test_parameters_of_the_score_are_checked_after_fit_too(fitted, params):
         detector.set_params(**params).anomaly_scores(table)
 
 
+@pytest.mark.parametrize("kind", ["masked", "objects", "masked objects"])
+def test_masked_values_are_missing(kind):
+    x = correlated(100)
+    mask = np.random.default_rng(0).random(x.shape) < 0.2
+    table = np.where(mask, np.nan, x)
+    hidden = np.where(mask, -999.0, x)
+    if kind == "objects":
+        given = table.astype(object)
+    else:
+        given = np.ma.masked_array(hidden.astype(object if "objects" in kind else float), mask)
+    detector = VAEDetector(steps=20, random_state=0).fit(given)
+    assert [c.low for c in detector.codec_.x.columns] == np.nanmin(table, 0).tolist()
+    assert (detector.anomaly_scores(given) == detector.anomaly_scores(table)).all()
+
+
+def test_arrays_of_objects_and_rows_in_lists_keep_their_types():
+    table = mixed(60)[["height", "kind"]].assign(odd=np.arange(60) % 3 == 0)
+    table = table.dropna()
+    wanted = VAEDetector(steps=20, random_state=0).fit(table)
+    for rows in (table.to_numpy(object), table.to_numpy(object).tolist()):
+        detector = VAEDetector(steps=20, random_state=0).fit(rows)
+        kinds = [column.kind for column in detector.codec_.x.columns]
+        assert kinds == [column.kind for column in wanted.codec_.x.columns]
+        assert detector.anomaly_scores(rows) == pytest.approx(wanted.anomaly_scores(table))
+
+
+def test_names_that_differ_are_told():
+    table = pd.DataFrame(correlated(50), columns=list("abcd"))
+    detector = VAEDetector(steps=5, random_state=0).fit(table)
+    with pytest.raises(DataError, match=r"(?s)unseen at fit time.*- e.*now missing.*- d"):
+        detector.predict(table.rename(columns={"d": "e"}))
+    with pytest.raises(DataError, match="rows differ in length"):
+        detector.fit([[1.0, 2.0], [3.0]])
+    with pytest.raises(ConfigError, match="column_types"):
+        VAEDetector(column_types=["a"]).fit(table)
+
+
+def test_whole_numbers_as_names_survive_a_file(tmp_path, recwarn):
+    table = pd.DataFrame(correlated(50))
+    detector = VAEDetector(steps=5, random_state=0).fit(table)
+    again = VAEDetector.load(detector.save(tmp_path / "a"))
+    assert not hasattr(again, "feature_names_in_")
+    assert (again.anomaly_scores(table) == detector.anomaly_scores(table)).all()
+    assert not [w for w in recwarn if "feature names" in str(w.message)]
+
+
 def test_a_column_with_the_name_of_the_latent_is_refused():
     table = pd.DataFrame(correlated(50), columns=["a", "b", "c", LATENT])
     with pytest.raises(DataError, match="the latent so"):
