@@ -9,165 +9,72 @@ once. Two protocols, five seeds, one configuration for all sets:
 writes AUROC and average precision of each method, wins, mean ranks with their critical difference,
 an ablation on the odd half, and the false alarms of conformal thresholds on all sets together. The
 seeds of a set are trained together. ``--cache`` names a file of JSON lines that lets a run go on
-where it stopped.
+where it stopped; ``adbench_runs`` says which of its lines are used again.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from experiments.adbench_data import PROTOCOLS, SEEDS, Split, folder_of_sets, names, number, split
-from experiments.adbench_peers import append, measure, recorded
+from experiments.adbench_data import PROTOCOLS, SEEDS, folder_of_sets, names, number
+from experiments.adbench_peers import recorded
+from experiments.adbench_runs import ABLATION, ALPHA, OTHERS, OURS, Line, run
+from experiments.adbench_runs import CONFORMAL as ALARMS
 from experiments.record import Results, parser
 from vaekit import VAEDetector
 from vaekit.metrics import false_positives, joint_band, rank_methods
 from vaekit.plots import critical_difference_diagram
-from vaekit.tasks.detection import fit_together
-from vaekit.tasks.detection.judge import Judge
-from vaekit.tasks.detection.scores import Score, Scoring
-from vaekit.tasks.detection.tail import Tails
 
-__all__ = ["ABLATION", "OURS", "main"]
+__all__ = ["main"]
 
-OURS = "vaekit"
-SCORINGS = ("reconstruction_probability", "reconstruction_error", "tail", "iwae")
-WEIGHTS = (1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0)
-"""Of the rate in the score; tried on the odd half alone."""
-ABLATION: Mapping[str, Mapping[str, Any]] = {
-    "latent dimension 8": {"latent_dim": 8},
-    "noise down to 0.01": {"likelihood": "gaussian:scale=per-column:floor=0.01"},
-    "noise that depends on the code": {"likelihood": "gaussian:scale=per-element:floor=0.3"},
-}
-ABLATION_SEEDS = 3
-ALPHA = 0.05
 PEERS = ("PCA", "IForest", "ECOD", "KNN", "VAE", "AutoEncoder")
-Line = dict[str, Any]
-
-
-def fitted(data: Sequence[Split], **params: Any) -> tuple[list[VAEDetector], float]:
-    """A detector for each split, trained together, and the seconds of one."""
-    start = time.perf_counter()
-    detectors = [VAEDetector(random_state=seed, **params) for seed in range(len(data))]
-    found = fit_together(detectors, [part.train for part in data])
-    return found, (time.perf_counter() - start) / len(data)
-
-
-def lines(
-    name: str, protocol: str, seeds: int, params: Mapping[str, Any], method: str
-) -> Iterable[Line]:
-    """What one configuration finds in one set; the default with all scores, from one training."""
-    data = [split(name, protocol, seed) for seed in range(seeds)]
-    detectors, seconds = fitted(data, **params)
-    several = method == OURS and number(name) % 2 == 1
-    for seed, (detector, part) in enumerate(zip(detectors, data, strict=True)):
-        start = time.perf_counter()
-        scores = detector.anomaly_scores(part.test)
-        took = seconds + time.perf_counter() - start
-        found = {method: scores} | (other_scores(detector, part) if several else {})
-        for label, each in found.items():
-            yield {
-                "set": name,
-                "protocol": protocol,
-                "seed": seed,
-                "method": label,
-                **measure(each, part.test_anomalies),
-                "seconds": round(took, 3),
-            }
-
-
-def other_scores(detector: VAEDetector, part: Split) -> dict[str, np.ndarray]:
-    """The other scores of a fitted detector, by name."""
-    stored = detector.codec_.x.encode(part.test)
-    train = detector.codec_.x.encode(part.train)
-
-    def judge(scoring: Score, weight: float = 1.0, tails: Tails | None = None) -> Judge:
-        return Judge(
-            detector.model_,
-            detector.codec_.x,
-            Scoring(scoring, detector.n_draws, detector.seed_, weight),
-            tails=tails,
-        )
-
-    found = {
-        f"{OURS}: rate weight {weight:g}": judge("weighted_elbo", weight).scores(stored)
-        for weight in WEIGHTS
-    }
-    for scoring in SCORINGS:
-        tails = Tails(judge("elbo").raw_terms(train)) if scoring == "tail" else None
-        found[f"{OURS}: {scoring}"] = judge(scoring, tails=tails).scores(stored)
-    return found
-
-
-def alarms(name: str, seeds: int) -> Iterable[Line]:
-    """False alarms of a conformal threshold among new normal rows; none where rows are too few."""
-    data = [split(name, "normals-only", seed) for seed in range(seeds)]
-    if min(len(part.train) for part in data) * VAEDetector().calibration_fraction < 1 / ALPHA:
-        return
-    detectors, _ = fitted(data, alpha=ALPHA)
-    for seed, (detector, part) in enumerate(zip(detectors, data, strict=True)):
-        normal = part.test[part.test_anomalies == 0]
-        assert detector.calibration_scores_ is not None
-        yield {
-            "set": name,
-            "protocol": "conformal",
-            "seed": seed,
-            "method": "conformal",
-            "alarms": int((detector.predict(normal) == -1).sum()),
-            "normals": len(normal),
-            "aside": len(detector.calibration_scores_),
-        }
-
-
-def run(cache: Path, sets: Sequence[str], seeds: int) -> list[Line]:
-    """All measurements, from the cache where they are there."""
-    done = {(line["set"], line["protocol"], line["method"]) for line in recorded(cache)}
-    tasks = [(name, protocol, OURS, {}, seeds) for name in sets for protocol in PROTOCOLS]
-    odd = [name for name in sets if number(name) % 2]
-    ablation = [
-        (name, protocol, method, params, min(seeds, ABLATION_SEEDS))
-        for method, params in ABLATION.items()
-        for name in odd
-        for protocol in PROTOCOLS
-    ]
-    for name in sets:
-        if (name, "conformal", "conformal") not in done:
-            tasks.append((name, "conformal", "conformal", {}, seeds))
-    for name, protocol, method, params, count in [*tasks, *ablation]:
-        if (name, protocol, method) in done:
-            continue
-        if method == "conformal":
-            found = alarms(name, count)
-        else:
-            found = lines(name, protocol, count, params, method)
-        for line in found:
-            append(cache, line)
-    return recorded(cache)
-
-
-# --- the page ---------------------------------------------------------------------------------
+SMALL = ("29_Pima", "39_vertebral")
 
 
 def by_set(found: Sequence[Line], method: str, protocol: str, measure: str) -> dict[str, float]:
-    """Means over seeds, by set."""
+    """Means over seeds, by set; a set has none where the method failed on one of its seeds."""
     each = defaultdict(list)
     for line in found:
-        if (line["method"], line["protocol"]) == (method, protocol) and line[measure] is not None:
+        if (line["method"], line["protocol"]) == (method, protocol):
             each[line["set"]].append(line[measure])
-    return {name: float(np.mean(values)) for name, values in each.items()}
+    return {name: float(np.mean(v)) for name, v in each.items() if None not in v}
+
+
+def seeds_of(found: Sequence[Line], method: str, sets: Sequence[str]) -> set[int]:
+    """Seeds that a method was measured on, on every set under both protocols."""
+    each = defaultdict(set)
+    for line in found:
+        if line["method"] == method:
+            each[line["set"], line["protocol"]].add(line["seed"])
+    wanted = [each[name, protocol] for name in sets for protocol in PROTOCOLS]
+    return set.intersection(*wanted) if wanted else set()
+
+
+def of_seeds(found: Sequence[Line], seeds: set[int]) -> list[Line]:
+    """The lines of some seeds."""
+    return [line for line in found if line["seed"] in seeds]
+
+
+def failures(found: Sequence[Line], methods: Sequence[str], protocol: str) -> dict[str, list[str]]:
+    """The methods that failed on a seed of a set, by set."""
+    each = defaultdict(set)
+    for line in found:
+        if line["protocol"] == protocol and line["method"] in methods and line["auroc"] is None:
+            each[line["set"]].add(line["method"])
+    return {name: sorted(failed) for name, failed in each.items()}
 
 
 def table_of(
     found: Sequence[Line], methods: Sequence[str], protocol: str, sets: Sequence[str]
 ) -> dict[str, list[float]]:
-    """AUROC by method, one value for each set that all methods have."""
+    """AUROC by method, one value for each set on which no method failed."""
     each = {method: by_set(found, method, protocol, "auroc") for method in methods}
     common = [name for name in sets if all(name in values for values in each.values())]
     return {method: [each[method][name] for name in common] for method in methods}
@@ -186,6 +93,7 @@ def _means(
         "odd": [name for name in sets if number(name) % 2],
         "even": [name for name in sets if not number(name) % 2],
     }
+    halves = {half: chosen for half, chosen in halves.items() if chosen}
     for method in methods:
         row: list[Any] = [method]
         for half in halves.values():
@@ -206,49 +114,51 @@ def _means(
     results.table(name, [*columns, "seeds", "seconds"], rows)
 
 
-def seeds_of(found: Sequence[Line], method: str) -> int:
-    """Seeds that a method has on every set and protocol."""
-    each = defaultdict(set)
-    for line in found:
-        if line["method"] == method and line["protocol"] in PROTOCOLS:
-            each[line["set"], line["protocol"]].add(line["seed"])
-    return min(map(len, each.values()), default=0)
-
-
 def _ranks(
     results: Results, found: Sequence[Line], methods: Sequence[str], sets: list[str]
 ) -> None:
+    """Of lines that hold the same seeds of all methods."""
     rows = []
+    count = len({line["seed"] for line in found if line["method"] == OURS})
     for half in ("even", "all"):
         chosen = [name for name in sets if half == "all" or not number(name) % 2]
         for protocol in PROTOCOLS[::-1]:
             values = table_of(found, methods, protocol, chosen)
-            if len(next(iter(values.values()))) < 2 or len(values) < 2:
+            own = values[OURS]
+            if len(own) < 2:
                 continue
             ranks = rank_methods(values)
             for method, mean in zip(ranks.methods, ranks.mean_ranks, strict=True):
                 beaten = sum(
-                    ours > theirs
-                    for ours, theirs in zip(values[OURS], values[method], strict=True)
+                    ours > theirs for ours, theirs in zip(own, values[method], strict=True)
                 )
-                count = len(values[OURS])
-                against = None if method == OURS else f"{beaten} of {count}"
-                rows.append([half, protocol, method, float(mean), against])
+                against = None if method == OURS else f"{beaten} of {len(own)}"
+                rows.append([half, protocol, len(own), count, method, float(mean), against])
             results.picture(
                 f"ranks_{half}_{protocol}",
-                f"Mean ranks of AUROC, {half} sets, {protocol}; a bar joins methods that do not "
-                "differ by Nemenyi's test",
+                f"Mean ranks of AUROC, {len(own)} {'' if half == 'all' else 'even '}sets, {count} "
+                f"seed(s), {protocol}; a bar joins methods that do not differ by Nemenyi's test",
                 critical_difference_diagram(ranks, ours=[OURS]),
             )
-    results.table("ranks", ["sets", "protocol", "method", "mean rank", "vaekit wins"], rows)
+    columns = ["sets", "protocol", "number of sets", "seeds", "method", "mean rank", "vaekit wins"]
+    results.table("ranks", columns, rows)
+
+
+def _failures(results: Results, found: Sequence[Line], methods: Sequence[str]) -> None:
+    for protocol in PROTOCOLS:
+        failed = failures(found, methods, protocol)
+        if failed:
+            named = ", ".join(f"{name} ({', '.join(some)})" for name, some in failed.items())
+            results.text(
+                f"Sets on which a method failed, {protocol}: {named}. It has no mean there, and "
+                "these sets are not ranked."
+            )
 
 
 def _ablation(results: Results, found: Sequence[Line], sets: list[str]) -> None:
     odd = [name for name in sets if number(name) % 2]
-    others = [f"{OURS}: rate weight {weight:g}" for weight in WEIGHTS]
-    others += [f"{OURS}: {scoring}" for scoring in SCORINGS]
     rows = []
-    for method in (OURS, *others, *ABLATION):
+    for method in (OURS, *OTHERS, *ABLATION):
         row: list[Any] = [method]
         for protocol in PROTOCOLS[::-1]:
             for word in ("auroc", "ap"):
@@ -262,7 +172,7 @@ def _ablation(results: Results, found: Sequence[Line], sets: list[str]) -> None:
 
 
 def _alarms(results: Results, found: Sequence[Line]) -> None:
-    kept = [line for line in found if line["method"] == "conformal"]
+    kept = [line for line in found if line["method"] == ALARMS]
     rows = []
     for seed in sorted({line["seed"] for line in kept}):
         these = [line for line in kept if line["seed"] == seed]
@@ -297,38 +207,60 @@ def main(words: Sequence[str] | None = None) -> Path:
     if folder_of_sets() is None:
         raise SystemExit("the sets of ADBench are not here; see experiments/adbench_data.py")
     torch.set_num_threads(1)
-    sets = names("odd")[:2] if options.small else names(options.half)
+    if options.small:
+        sets, seeds, shared = list(SMALL), 2, {"steps": 50}
+    else:
+        sets, seeds, shared = names(options.half), options.seeds, {}
     results = Results("adbench", options.out, title="Thirty sets of ADBench")
     with tempfile.TemporaryDirectory(prefix="vaekit-adbench-") as folder:
         cache = options.cache or Path(folder) / "ours.jsonl"
-        found = run(cache, sets, 2 if options.small else options.seeds)
-        peers = recorded(options.peers) if options.peers else []
-    methods = [m for m in PEERS if any(line["method"] == m for line in peers)]
-    whole = {method: seeds_of(peers, method) for method in methods}  # seeds that are complete
-    everything = [*found, *(line for line in peers if line["seed"] < whole[line["method"]])]
+        found = run(cache, sets, seeds, **shared)
+    peers = [line for line in recorded(options.peers) if line["set"] in sets]
+    whole = {method: seeds_of(peers, method, sets) for method in PEERS}
+    methods = [OURS, *(method for method in PEERS if whole[method])]
+    kept = [line for line in peers if line["seed"] in whole[line["method"]]]
     results.text(INTRODUCTION)
+    if options.small:
+        results.text("Here on two sets, after 50 steps: nothing compares with the whole page.")
+    results.text(f"The lines of vaekit were measured at {'; '.join(measured_at(found))}.")
     if options.cache:
         results.text(
-            "The measurements were made by earlier runs of this command and kept in files, which "
-            "lie beside this page: its own seconds mean nothing. What was tried before the "
-            "defaults were chosen is in [tried.md](tried.md)."
+            "They were kept in files, so the seconds above are not those of the measurements. "
+            "What was tried before the defaults were chosen is in [tried.md](tried.md)."
         )
-    _means(results, everything, [OURS, *methods], sets)
-    fewest = min((seeds_of(everything, method) for method in methods), default=options.seeds)
-    if fewest < seeds_of(everything, OURS):
+    show(results, [*found, *kept], methods, sets)
+    return results.write(detector=repr(VAEDetector()), measured_at=measured_at(found))
+
+
+def show(results: Results, found: Sequence[Line], methods: list[str], sets: list[str]) -> None:
+    """Tables and pictures; ``found`` has of each method the seeds that it has on all sets."""
+    _means(results, found, methods, sets)
+    _failures(results, found, methods)
+    common = set.intersection(*(seeds_of(found, method, sets) for method in methods))
+    same = of_seeds(found, common)
+    if common != seeds_of(found, OURS, sets):
         results.text(
-            f"Costly peers have {fewest} seed(s). All methods on the splits of these alone:"
+            f"Costly methods have fewer seeds. All on the {len(common)} seed(s) that each of them "
+            f"has ({', '.join(map(str, sorted(common)))}), by which they are ranked too:"
         )
-        same = [line for line in everything if line["seed"] < fewest]
-        _means(results, same, [OURS, *methods], sets, name="means of equal seeds")
-    if methods:
-        _ranks(results, everything, [OURS, *methods], sets)
+        _means(results, same, methods, sets, name="means of equal seeds")
+    if len(methods) > 1:
+        _ranks(results, same, methods, sets)
     results.text("What the parts of the default do, on the sets that they were chosen on:")
     _ablation(results, found, sets)
     results.text(CONFORMAL)
     _alarms(results, found)
-    _sets(results, everything, [OURS, *methods], sets)
-    return results.write(detector=repr(VAEDetector()))
+    _sets(results, found, methods, sets)
+
+
+def measured_at(found: Sequence[Line]) -> list[str]:
+    """Which code measured vaekit's lines, and how many of them."""
+    each = Counter(
+        f"vaekit {line['vaekit']}" + (f", commit {line['commit']}" if "commit" in line else "")
+        for line in found
+        if "vaekit" in line
+    )
+    return [f"{code} ({count:,} lines)" for code, count in each.items()]
 
 
 INTRODUCTION = """\
@@ -336,9 +268,12 @@ AUROC and average precision (AP), means over seeds and then over sets. *normals-
 random half of the normal rows, tested on the other half and all anomalies. *contaminated*: trained
 on 70 % of the rows with their anomalies, tested on 30 %. At most 10,000 rows of a set, columns
 standardised by the training rows, the same splits for all methods. All parameters are the
-defaults, of vaekit and of PyOD. The odd half was looked at while these defaults were chosen; the
-even half only afterwards, once. Seconds are of fit and score of one detector on one core; those
-of vaekit are a fifth of five seeds that are trained together."""
+defaults, of vaekit and of PyOD, but one: PyOD's PCA divides by its eigenvalues, some of which are
+zero where columns are collinear, and then none of its scores is finite. It keeps as many
+components as the rank of the training rows (`n_components`), which changes nothing where that is
+full. A score that is not finite is a failure. The odd half was looked at while the defaults of
+vaekit were chosen; the even half only afterwards, once. Seconds are of fit and score of one
+detector on one core; those of vaekit are a fifth of five seeds that are trained together."""
 
 CONFORMAL = """\
 With `alpha=0.05` a quarter of the normal training rows is set aside, and `predict` may flag one in

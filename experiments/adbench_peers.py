@@ -1,4 +1,4 @@
-"""Detectors of PyOD on the sets of ADBench, with their default parameters, one JSON line each.
+"""Detectors of PyOD on the sets of ADBench, by default but for one parameter, a JSON line each.
 
 ``python -m experiments.adbench_peers peers.jsonl`` appends what the file does not hold yet, so a
 run that was cut short goes on where it stopped: cheap detectors first, the seed outermost. PyOD is
@@ -6,8 +6,10 @@ not a requirement of vaekit; the extra ``peers`` has it.
 
 The defaults as they come (PyOD 3.6): VAE trains for 30 epochs with a latent dimension of 2 and a
 capacity of 0, AutoEncoder for 10 epochs; KNN scores by the distance to the fifth neighbour.
-``random_state`` is the seed of the split where a detector has one. PCA divides by its eigenvalues
-and gives infinite scores where columns are collinear: such scores count as the largest there are.
+``random_state`` is the seed of the split where a detector has one. PCA divides by its eigenvalues,
+of which some are zero where columns are collinear; it keeps as many components as the rank of the
+training rows, the one parameter that is not PyOD's default. A score that is not finite is a
+failure, and recorded as one.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import io
 import json
 import time
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +30,30 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from experiments.adbench_data import PROTOCOLS, SEEDS, Split, names, split, splits
+from experiments.adbench_data import SEEDS, Split, names, split, splits
 
-__all__ = ["CHEAP", "COSTLY", "main", "measure", "recorded", "scores_of"]
+__all__ = ["CHEAP", "COSTLY", "main", "measure", "one", "params_of", "recorded", "scores_of"]
 
 CHEAP = {"PCA": "pca", "IForest": "iforest", "ECOD": "ecod", "KNN": "knn"}
 COSTLY = {"VAE": "vae", "AutoEncoder": "auto_encoder"}
 
 
-def scores_of(method: str, data: Split, seed: int) -> np.ndarray:
+def params_of(method: str, train: np.ndarray) -> dict[str, Any]:
+    """What is not PyOD's default: the number of PCA's components, of ``train`` ``(n, p)``.
+
+    The rank counts singular values above the largest one times max(n, p) times the resolution of
+    a float. Where it is min(n, p), PCA is what it is by default.
+    """
+    return {"n_components": int(np.linalg.matrix_rank(train))} if method == "PCA" else {}
+
+
+def scores_of(method: str, data: Split, seed: int, **params: Any) -> np.ndarray:
     """Scores of the test rows, higher = more anomalous: ``(m,)``."""
     module = importlib.import_module(f"pyod.models.{(CHEAP | COSTLY)[method]}")
     made = getattr(module, method)
     known = inspect.signature(made).parameters
     wanted = {"random_state": seed, "device": "cpu", "verbose": 0}
-    detector = made(**{name: wanted[name] for name in wanted if name in known})
+    detector = made(**{name: wanted[name] for name in wanted if name in known}, **params)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         detector.fit(data.train)
         return np.asarray(detector.decision_function(data.test), dtype=np.float64)
@@ -55,9 +67,9 @@ def measure(scores: np.ndarray, anomalies: np.ndarray) -> dict[str, float]:
     }
 
 
-def recorded(path: Path) -> list[dict[str, Any]]:
+def recorded(path: Path | None) -> list[dict[str, Any]]:
     """The lines of a cache; empty where there is none."""
-    if not path.is_file():
+    if path is None or not path.is_file():
         return []
     return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
 
@@ -67,14 +79,17 @@ def one(name: str, protocol: str, seed: int, method: str) -> dict[str, Any]:
     data = split(name, protocol, seed)
     line = {"set": name, "protocol": protocol, "seed": seed, "method": method}
     start = time.perf_counter()
+    params = params_of(method, data.train)
+    about = {**params, "pyod": version("pyod")}
     try:
-        scores = scores_of(method, data, seed)
+        scores = scores_of(method, data, seed, **params)
+        broken = int((~np.isfinite(scores)).sum())
+        if broken:
+            raise ValueError(f"{broken} of {len(scores)} scores are not finite")
     except (ValueError, RuntimeError, np.linalg.LinAlgError) as error:
-        return {**line, "auroc": None, "ap": None, "error": str(error)[:200]}
-    line |= measure(np.nan_to_num(scores), data.test_anomalies)
-    line |= {"seconds": round(time.perf_counter() - start, 3)}
-    broken = int((~np.isfinite(scores)).sum())
-    return {**line, "not_finite": broken} if broken else line
+        return {**line, "auroc": None, "ap": None, "error": str(error)[:200], **about}
+    line |= measure(scores, data.test_anomalies)
+    return {**line, "seconds": round(time.perf_counter() - start, 3), **about}
 
 
 def main(words: list[str] | None = None) -> Path:
@@ -105,26 +120,6 @@ def append(path: Path, line: dict[str, Any]) -> None:
     with path.open("a") as stream:
         stream.write(json.dumps(line) + "\n")
     print(line, flush=True)
-
-
-def summary(path: Path, half: str = "all") -> dict[str, dict[str, float]]:
-    """Mean AUROC of each method and protocol, over seeds, then over sets."""
-    kept, found = set(names(half)), dict[tuple[str, str, str], list[float]]()
-    for line in recorded(path):
-        if line["set"] in kept and line["auroc"] is not None:
-            key = (line["method"], line["protocol"], line["set"])
-            found.setdefault(key, []).append(line["auroc"])
-    methods = sorted({key[0] for key in found})
-    return {
-        method: {
-            protocol: float(
-                np.mean([np.mean(v) for k, v in found.items() if k[:2] == (method, protocol)])
-            )
-            for protocol in PROTOCOLS
-            if any(k[:2] == (method, protocol) for k in found)
-        }
-        for method in methods
-    }
 
 
 if __name__ == "__main__":

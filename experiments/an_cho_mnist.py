@@ -166,7 +166,9 @@ def show(results: Results, rows: list[dict[str, Any]], effort: Effort, held: Hel
     )
     results.text(
         "The relative error is the squared error as a share of the image's squared length: an "
-        "image with little ink, as of the digit 1, has little to get wrong."
+        "image with little ink, as of the digit 1, has little to get wrong. The error for its "
+        "length is compared with what training images of as much ink have, by a line through the "
+        "logarithms of both that is drawn without any label."
     )
     results.text(
         f"Dense layers of {' and '.join(map(str, effort.hidden))}, {effort.epochs} epochs, no "

@@ -23,13 +23,24 @@ from vaekit.networks import MLP
 from vaekit.objectives import Autoencoding
 from vaekit.training import Adam, Trainer, Training
 
-__all__ = ["AutoencoderError", "FirstColumn", "PCAError"]
+__all__ = ["AutoencoderError", "OneColumn", "PCAError"]
 
 Floats = NDArray[np.float64]
 
 
-class FirstColumn(BaseEstimator):
-    """The larger the first column, the more suspicious: what needs no model."""
+class OneColumn(BaseEstimator):
+    """The larger one column, the more suspicious: what needs no model.
+
+    Args:
+        column: Its number.
+
+    Example:
+        >>> OneColumn(1).fit(np.eye(3)).score_samples(np.eye(3)).argmin()
+        np.int64(1)
+    """
+
+    def __init__(self, column: int = 0) -> None:
+        self.column = column
 
     def fit(self, X: Floats, y: Any = None) -> Self:
         """Nothing to learn."""
@@ -37,8 +48,8 @@ class FirstColumn(BaseEstimator):
         return self
 
     def score_samples(self, X: Floats) -> Floats:
-        """Minus the first column, shape (n,)."""
-        return -X[:, 0]
+        """Minus the column, shape (n,)."""
+        return -X[:, self.column]
 
 
 class PCAError(BaseEstimator):

@@ -3,8 +3,9 @@
 The simulated transactions, the features and the splits are those of Reproducible Machine Learning
 for Credit Card Fraud Detection (Le Borgne, Siblini, Lebichot & Bontempi, 2022), "the handbook":
 1,754,155 transactions of 5,000 cards at 10,000 terminals from April to September 2018, 14,681 of
-them frauds. A fraud becomes known a week after it happened, and so does its terminal's risk. Which
-of its three scenarios made a fraud is no feature.
+them frauds. A fraud becomes known a week after it happened, and so does its terminal's risk: three
+of the 15 features are made from past labels. Which of its three scenarios made a fraud is no
+feature.
 
 Its autoencoder and isolation forest learn without labels from all 66,928 transactions (633 frauds)
 of the week from :data:`PUBLISHED`, and are measured in the week from 25 July, which also stops the
@@ -69,7 +70,7 @@ class Split(NamedTuple):
 
     Attributes:
         train: Features of the training week, shape (n, 15).
-        train_fraud: Their labels, which no method here reads.
+        train_fraud: Their labels, which no method here reads but as the risk of a terminal later.
         test: Features of the test week, shape (m, 15).
         fraud: Labels of the test week, Boolean.
         day: Its days, counted from the first of the data.

@@ -1,6 +1,10 @@
 """Frauds without labels: simulated card transactions over time, and real ones.
 
-Every method learns from rows whose labels it does not see and says how unusual each new row is.
+No method is told which of the rows that it learns from are frauds; each says how unusual a new row
+is. But 3 of the 15 columns of the simulated transactions, the inputs of every method, are made
+from past labels: the share of known frauds at a terminal over 1, 7 and 30 days, a week late. What
+the last of them finds alone is a line of its own.
+
 Measured are the area under the ROC curve, average precision, and Card Precision@100: which share
 of the 100 most suspicious cards of a day are frauds that nobody has reported yet.
 """
@@ -19,8 +23,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from experiments.fraud_baselines import AutoencoderError, FirstColumn, PCAError
+from experiments.fraud_baselines import AutoencoderError, OneColumn, PCAError
 from experiments.fraud_data import (
+    FEATURES,
     LATER,
     PUBLISHED,
     ULB,
@@ -39,7 +44,7 @@ CHECKED = (10, 25, 50, 100, 200)
 MEASURES = ("AUROC", "average precision", "CP@100")
 REAL = MEASURES[:2]
 CONTAMINATION = 0.02
-WEEKS = {"the published week": PUBLISHED, "two weeks later": LATER}
+WEEKS = {"two weeks later": LATER, "the published week": PUBLISHED}
 Scores = NDArray[np.float64]
 
 
@@ -82,7 +87,10 @@ AUTOENCODER = Method(
 
 
 def vae(seed: int, epochs: int, **params: Any) -> VAEDetector:
-    """A VAE whose noise depends on the code: a card that spends much varies much."""
+    """A VAE whose noise depends on the code: a card that spends much varies much.
+
+    Set by hand; no record says on which data.
+    """
     return VAEDetector(
         latent_dim=8,
         likelihood="gaussian:scale=per-element:floor=0.05",
@@ -93,6 +101,11 @@ def vae(seed: int, epochs: int, **params: Any) -> VAEDetector:
     )
 
 
+def column(name: str) -> OneColumn:
+    """One feature as the score."""
+    return OneColumn(FEATURES.index(name))
+
+
 VAES = [
     Method("VAE, all by default", lambda seed, epochs: VAEDetector(random_state=seed)),
     Method("VAE", vae),
@@ -100,7 +113,12 @@ VAES = [
     Method("stacked VAE", lambda seed, epochs: vae(seed, epochs, stacked=(16,))),
 ]
 METHODS = [
-    Method("amount alone", lambda seed, epochs: FirstColumn(), random=False),
+    Method("amount alone", lambda seed, epochs: column("amount"), random=False),
+    Method(
+        "terminal risk of 30 days alone",
+        lambda seed, epochs: column("terminal_risk_30d"),
+        random=False,
+    ),
     Method("PCA error, 6 of 15", lambda seed, epochs: PCAError(6), random=False),
     Method(
         "isolation forest, 10 trees, their seed",
@@ -136,6 +154,7 @@ def main(words: list[str] | None = None) -> Path:
     else:
         made = transactions(*named(options.data))
     results.text(PROTOCOL)
+    results.text(CHOSEN)
     curves = {}
     for name, start in WEEKS.items():
         compared = start == PUBLISHED and not options.small
@@ -155,16 +174,34 @@ PROTOCOL = (
     "2022). Training rows are all transactions of a week, frauds among them; cards whose fraud "
     "has become known, a week after it happened, are not in the test. Columns are standardised "
     "by the training rows. Published figures are those of its chapter on autoencoders, of one "
-    "seed; the mean and the standard deviation (±) of ours are over seeds, where those matter. "
-    "PCA keeps the even number of components whose AUROC is highest in the published week."
+    "seed; ours are means over two seeds where those matter, and ± is the standard deviation of "
+    "these two, which says little."
+)
+
+CHOSEN = (
+    "The published week is one to choose on, so the week two weeks later comes first: its test "
+    "rows took no part in any choice that is on record (its training rows are the test rows of "
+    "the published week). PCA keeps the even number of components whose AUROC is highest in the "
+    "published week. The autoencoder has the 48 epochs after which the handbook's run stopped, by "
+    "the error on the test rows of that week. *VAE*, *VAE, log p(x)* and *stacked VAE* are not "
+    "the default: a code of 8, noise that depends on the code with a floor of 0.05, a quarter of "
+    "the autoencoder's epochs, batches of 512. These were set by hand, and no record says on what "
+    "or how many settings were tried: take it that the published week was looked at, and its "
+    "figures flatter them. Nothing in *VAE, all by default* was set for these data; the defaults "
+    "were chosen on 16 sets of ADBench."
 )
 
 REAL_PROTOCOL = (
     "## Real frauds\n\nThe sample of the card transactions of Dal Pozzolo et al. (2015): 473 "
     "distinct frauds and 4,920 others, 29 columns. Half of the others is for training, the other "
     "half and the frauds for the test; where training has frauds, the test lacks those. A mean "
-    "over seeds of the halves. Frauds are as many as one in six test rows, so that average "
-    "precision does not compare with that at their natural rate of 0.17 %."
+    "and a standard deviation over two seeds of the halves. Frauds are as many as one in six test "
+    "rows, so that average precision does not compare with that at their natural rate of 0.17 %. "
+    "No column is made from labels. The 15 of 29 components of PCA, the 100 epochs (25 of the "
+    "VAEs) and the other settings of the VAEs, which are those above, were set by hand and no "
+    "record says on what; nothing is kept apart from choosing here. Fewer components would do "
+    "better: one of 29, the best odd number on these same test rows, has an AUROC of 0.950 and an "
+    "average precision of 0.883 with normal rows in training."
 )
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from experiments import fraud_data
 from experiments.fraud_data import FEATURES, PUBLISHED, featured, simulated, split
-from experiments.fraud_detect import measure
+from experiments.fraud_detect import METHODS, SEEDS, WEEKS, measure, scored
 from sklearn.ensemble import IsolationForest
 from sklearn.preprocessing import StandardScaler
 
@@ -105,6 +105,22 @@ def test_missing_files_are_named(tmp_path):
         fraud_data.transactions(tmp_path / "missing.parquet")
     with pytest.raises(DataError, match=r"missing\.csv"):
         fraud_data.ulb(tmp_path / "missing.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "feature"),
+    [("amount alone", "amount"), ("terminal risk of 30 days alone", "terminal_risk_30d")],
+)
+def test_a_line_of_one_column_ranks_by_it(name, feature):
+    week = split(simulated(), "2018-07-11")
+    method = next(method for method in METHODS if method.name == name)
+    (found,) = scored(method, week.train, week.test, SEEDS, 1)
+    column = week.test[:, FEATURES.index(feature)]
+    assert len(np.unique(column)) > 3
+    np.testing.assert_array_equal(
+        np.argsort(found, kind="stable"), np.argsort(column, kind="stable")
+    )
+    assert next(iter(WEEKS)) == "two weeks later"  # what was chosen on comes last
 
 
 def test_card_precision_by_hand():

@@ -6,8 +6,8 @@ from experiments.held_out_class import (
     MEASURES,
     HeldOut,
     baseline_scores,
-    best_f1,
     by_method,
+    errors_of,
     fit_and_score,
     measures,
     table_of,
@@ -20,7 +20,8 @@ from vaekit.models import FlatVAE
 from vaekit.networks import MLP
 from vaekit.training import PolicySpec, Training
 
-NAMES = {"ELBO", "reconstruction probability", "log p(x)", "error", "relative error"}
+ERRORS = {"error", "relative error", "error for its length"}
+NAMES = {"ELBO", "reconstruction probability", "log p(x)"} | ERRORS
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +53,14 @@ def scores(line):
 
 def test_a_row_far_from_the_data_scores_lower(line, scores):
     assert set(scores["VAE"]) == NAMES
-    assert set(scores["autoencoder"]) == set(scores["PCA"]) == {"error", "relative error"}
+    assert set(scores["autoencoder"]) == set(scores["PCA"]) == ERRORS
     for named in scores.values():
         for name, score in named.items():
             assert score.shape == (70,)
             assert score.dtype == np.float64
-            if name == "relative error":  # a row far away is long, which is what it divides by
+            if (
+                name != "error" and name in ERRORS
+            ):  # a row far away is long, which is what it divides by
                 continue
             assert score[-1] < score[:50].min()
             assert measures(score, line.anomalous)["AUROC"] > 0.9
@@ -75,6 +78,16 @@ def test_scores_are_what_they_are_called(line, scores):
     np.testing.assert_allclose(share, 1 / np.square(line.test).sum(1), rtol=1e-4)
 
 
+def test_an_error_is_compared_with_those_of_training_rows_as_long():
+    """Errors that grow as the root of the squared length, exactly: nothing is left over."""
+    rng = np.random.default_rng(0)
+    train, test = rng.normal(size=(50, 3)), rng.normal(size=(8, 3))
+    grown, expected = (3 * np.sqrt(np.square(x).sum(1)) for x in (train, test))
+    found = errors_of(expected * [1, 1, 1, 1, 1, 1, 1, 2], test, grown, train)
+    wanted = [0, 0, 0, 0, 0, 0, 0, -np.log(2)]
+    np.testing.assert_allclose(found["error for its length"], wanted, atol=1e-9)
+
+
 def test_measures_count_low_scores_as_anomalous():
     anomalous = np.array([True, True, False, False, False])
     right = np.array([-5.0, -4.0, -1.0, -1.5, -2.0])
@@ -83,14 +96,13 @@ def test_measures_count_low_scores_as_anomalous():
     assert wrong["AUROC"] == 0
     assert wrong["best F1"] == pytest.approx(2 * 0.4 / 1.4)  # all rows flagged
     # of three thresholds: 1 of 1, 1 of 2, 2 of 3 flagged rows are anomalous
-    assert best_f1(np.array([3.0, 1.0, 2.0, 0.0]), np.array([1, 1, 0, 0], bool)) == (
-        pytest.approx(0.8)
-    )
+    mixed = measures(-np.array([3.0, 1.0, 2.0, 0.0]), np.array([1, 1, 0, 0], bool))
+    assert mixed["best F1"] == pytest.approx(0.8)
 
 
 def test_rows_become_a_line_for_each_method_and_score(line, scores):
     rows = by_method(line, scores) + by_method(line, scores)
     lines = table_of(rows, "AUROC")
-    assert [made[:2] for made in lines][-1] == ["PCA", "relative error"]
-    assert len(lines) == len(NAMES) + 2 * 2
+    assert [made[:2] for made in lines][-1] == ["PCA", "error for its length"]
+    assert len(lines) == len(NAMES) + 2 * len(ERRORS)
     assert all(len(made) == 4 and made[2] == made[3] for made in lines)
