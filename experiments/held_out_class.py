@@ -38,9 +38,8 @@ __all__ = [
 
 MEASURES = ("AUROC", "AP", "best F1")
 ELBO_SCORE, PROBABILITY, MARGINAL = "ELBO", "reconstruction probability", "log p(x)"
-ERROR, RELATIVE, FOR_LENGTH = "error", "relative error", "error for its length"
+ERROR, RELATIVE, BETWEEN = "error", "relative error", "between the errors"
 ROWS_A_TIME = 4_096
-LEAST = 1e-12
 Floats = NDArray[np.float64]
 
 
@@ -86,8 +85,7 @@ def fit_and_score(
         - ``error``: minus the squared distance of a row from E[x|z] at the posterior mean;
         - ``relative error``: the same as a share of the row's own squared length, since a row
           with little in it (the digit 1) has little to get wrong;
-        - ``error for its length``: by how much the logarithm of the error exceeds what training
-          rows of that length have, see :func:`errors_of`.
+        - ``between the errors``: their geometric mean, the error over the row's length.
 
         An autoencoder has the last three alone.
     """
@@ -98,14 +96,11 @@ def fit_and_score(
     rows = TensorData(AsIs(), torch.from_numpy(train))  # type: ignore[arg-type]
     Trainer(built, {"train": rows}, training, objective=objective, accelerator="cpu").fit()
     x = torch.from_numpy(test)
-
-    def errors(of: torch.Tensor) -> Floats:
-        parts = of.split(ROWS_A_TIME)
-        with torch.no_grad():
-            found = [(built.reconstruct(some) - some).square().sum(-1) for some in parts]
-        return torch.cat(found).double().numpy()
-
-    found = errors_of(errors(x), test, errors(torch.from_numpy(train)), train)
+    with torch.no_grad():
+        errors = [
+            (built.reconstruct(some) - some).square().sum(-1) for some in x.split(ROWS_A_TIME)
+        ]
+    found = errors_of(torch.cat(errors).double().numpy(), test)
     if not built.has_density:
         return found
     scores = score(built, x, samples=samples)
@@ -121,49 +116,16 @@ def baseline_scores(
     representation: Representation, train: NDArray[np.float32], test: NDArray[np.float32]
 ) -> dict[str, Floats]:
     """Fit a baseline and score test rows by minus their squared reconstruction error."""
-    fitted = representation.fit(train)
-
-    def errors(rows: NDArray[np.float32]) -> Floats:
-        back = fitted.reconstruct(rows)
-        assert back is not None
-        return np.square(back - rows, dtype=np.float64).sum(-1)
-
-    return errors_of(errors(test), test, errors(train), train)
+    back = representation.fit(train).reconstruct(test)
+    assert back is not None
+    return errors_of(np.square(back - test).sum(-1), test)
 
 
-def errors_of(
-    errors: Floats,
-    rows: NDArray[np.float32],
-    train_errors: Floats,
-    train: NDArray[np.float32],
-) -> dict[str, Floats]:
-    """Three scores from squared errors, higher for rows that fit better.
-
-    The error of a row grows with what there is in it. ``error for its length`` asks how training
-    rows grow: a line through log error over log squared length, drawn by least squares, tells
-    the error to expect, and the score is minus what the logarithm has beyond it. A slope of 0
-    would make it rank as the error, a slope of 1 as the relative error.
-
-    Args:
-        errors: Of the rows to score, shape (m,).
-        rows: These, shape (m, D).
-        train_errors: Of the training rows, shape (n,).
-        train: These, shape (n, D).
-    """
-    length, learned = (np.square(x, dtype=np.float64).sum(-1) for x in (rows, train))
-    log_length, log_learned, log_error, log_train = map(
-        _log, (length, learned, errors, train_errors)
-    )
-    slope, start = np.polyfit(log_learned, log_train, 1)
-    return {
-        ERROR: -errors,
-        RELATIVE: -errors / np.maximum(length, LEAST),
-        FOR_LENGTH: start + slope * log_length - log_error,
-    }
-
-
-def _log(values: Floats) -> Floats:
-    return np.log(np.maximum(values, LEAST))
+def errors_of(errors: Floats, test: NDArray[np.float32]) -> dict[str, Floats]:
+    """Minus the squared errors of rows, their share of the squared length, and what is between."""
+    length = np.maximum(np.square(test, dtype=np.float64).sum(-1), 1e-12)
+    found = {ERROR: errors, RELATIVE: errors / length, BETWEEN: errors / np.sqrt(length)}
+    return {name: -score for name, score in found.items()}
 
 
 def measures(scores: Floats, anomalous: NDArray[np.bool_]) -> dict[str, float]:

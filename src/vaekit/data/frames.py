@@ -99,8 +99,8 @@ def _read(path: Path) -> pyarrow.Table:
 
 def _from_array(X: Any, where: str) -> Frame:
     if isinstance(X, np.ma.MaskedArray):
-        numbers = X.dtype.kind in "buif"
-        X = np.where(np.ma.getmaskarray(X), np.nan if numbers else None, X.data)
+        missing: Any = np.nan if X.dtype.kind in "buif" else None
+        X = np.where(np.ma.getmaskarray(X), missing, X.data)
     array = np.asarray(X)
     if array.ndim != 2:
         lazy = "collect() it first" if hasattr(X, "collect") else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaekit.data.codecs.table import TableCodec
-from vaekit.data.columns import Column, Summary, Values
+from vaekit.data.columns import Coded, Column, Summary, Values
 from vaekit.data.columns.values import is_number
 from vaekit.data.frames import Frame, as_frame, has_names, names_of, values_of
 from vaekit.errors import ConfigError, DataError, did_you_mean
@@ -17,7 +17,7 @@ from vaekit.spec import registered
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ColumnTypes", "TableSummary", "fit_table"]
+__all__ = ["ColumnTypes", "TableSummary", "fit_table", "holds_codes"]
 
 ColumnTypes = Mapping[str, str]
 """Types of columns by name, such as ``{"amount": "zero-inflated"}``."""
@@ -32,7 +32,8 @@ def fit_table(X: Any, column_types: ColumnTypes | None = None, *, where: str = "
         column_types: The type of a column by its name, where its data type does not say it:
             ``numeric``, ``positive``, ``zero-inflated``, ``count``, ``boolean``, ``categorical``,
             ``ordinal``, ``datetime`` or ``skip``, with options as in
-            ``"categorical:max_categories=50"`` or ``"ordinal:levels=low,middle,high"``.
+            ``"categorical:max_categories=50"``, ``"ordinal:levels=low,middle,high"`` or
+            ``"datetime:later=extrapolate"``.
         where: Name of the data, for messages.
 
     Raises:
@@ -134,6 +135,17 @@ def summary_of(name: str, text: str) -> Summary:
     kind = known[word]
     assert issubclass(kind, Column)
     return kind.summary(name, options)
+
+
+def holds_codes(text: str) -> bool:
+    """Whether a column type, with or without options, is one of values from a list.
+
+    Example:
+        >>> [holds_codes(word) for word in ("ordinal:levels=S,M,L", "count", "skip")]
+        [True, False, False]
+    """
+    kind = registered("column").get(str(text).partition(":")[0])
+    return kind is not None and issubclass(kind, Coded)
 
 
 def _type_of(values: Values) -> str:

@@ -98,11 +98,81 @@ def test_text_tables(table, tmp_path, suffix, separator):
     assert not rows.footers[0].path.exists()
 
 
-def test_columns_are_left_out(path):
-    with open_table(path, drop=["word"]) as rows:
-        assert rows.columns == ("number", "yes", "when")
-    with pytest.raises(ConfigError, match="no column 'colour'"), open_table(path, drop=["colour"]):
-        pass
+CODES = {"zip": "categorical", "grade": "ordinal:levels=1,2"}
+
+
+def words(path, known=None):
+    """Values of all columns of a table on disk."""
+    with open_table(path, known) as rows:
+        pieces = [piece.x.to_arrow() for block in rows.blocks for piece in rows.pieces(block)]
+        assert rows.name == path.name
+    return {name: [v for p in pieces for v in p.column(name).to_pylist()] for name in rows.columns}
+
+
+def test_codes_that_are_declared_keep_what_a_number_has_not(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("zip,grade,n\n01,1.0,01\n1,,2\n01,2.0,3\n1,1.0,4\n")
+    assert words(path)["zip"] == [1, 1, 1, 1]
+    found = words(path, CODES)
+    assert found == {
+        "zip": ["01", "1", "01", "1"],
+        "grade": [1.0, None, 2.0, 1.0],
+        "n": [1, 2, 3, 4],
+    }
+    with open_table(path) as rows:  # what is known is said later
+        codec = summarise_table(rows, CODES).codec()
+        assert [c.scalar for c in codec.columns[:2]] == ["text", "number"]
+        assert codec.columns[0].categories == ("01", "1")
+        x = next(iter(StreamData(rows, DataCodec(codec)).batches(9))).x
+        assert rows.read_as(codec) is rows.read_as(CODES)
+        assert rows.read_as(codec).read_as(codec) is rows.read_as(codec)
+    frame = pd.DataFrame({"zip": found["zip"], "grade": found["grade"], "n": found["n"]})
+    assert fit_table(frame, CODES) == codec
+    assert np.array_equal(x.numpy(), codec.encode(frame).numpy(), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "cell", ["007", "+7", "7e0", "7.50", "1234567890123456", "2024-01-05T10:00"]
+)
+def test_cells_that_would_be_another_word_stay_text(tmp_path, cell):
+    path = tmp_path / "t.csv"
+    path.write_text(f"c,d\n{cell},1\n{cell},2\n")
+    assert words(path, {"c": "categorical"})["c"] == [cell] * 2
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        ("7 -3 0", [7, -3, 0]),
+        ("7.0 0.5 -0.25", [7, 0.5, -0.25]),
+        ("True false NA", [True, False, None]),
+    ],
+)
+def test_cells_that_lose_nothing_are_read_as_they_are_without_a_type(tmp_path, cells, read):
+    path = tmp_path / "t.csv"
+    path.write_text("c,d\n" + "".join(f"{cell},1\n" for cell in cells.split()))
+    assert words(path, {"c": "categorical:unknown=error"})["c"] == read
+
+
+def test_codes_of_the_training_rows_are_text_in_later_tables(tmp_path):
+    frame = pd.DataFrame({"zip": ["01", "02", "10", "X9"] * 3, "yes": ["True", "no"] * 6})
+    codec = fit_table(frame)
+    path = tmp_path / "new.csv"
+    frame[:3].assign(yes="True").to_csv(path, index=False)
+    assert words(path)["zip"] == [1, 2, 10]
+    assert words(path, codec) == {"zip": ["01", "02", "10"], "yes": ["True"] * 3}
+    with open_table(path) as rows:
+        x = next(iter(StreamData(rows, DataCodec(codec)).batches(9))).x
+    assert x.tolist() == codec.encode(frame[:3].assign(yes="True")).tolist()
+    numbered = fit_table(frame.to_numpy())  # whose columns have numbers in place of names
+    assert words(path, numbered)["zip"] == ["01", "02", "10"]
+
+
+def test_numbers_of_the_training_rows_stay_numbers(tmp_path):
+    codec = fit_table({"kind": [1, 2, 1, 2]}, {"kind": "categorical"})
+    path = tmp_path / "new.csv"
+    path.write_text("kind,d\n1.0,1\n,1\n")
+    assert words(path, codec)["kind"] == [1.0, None]
 
 
 def test_what_is_no_table(tmp_path):

@@ -73,6 +73,11 @@ class Categorical(Coded, kind="column/categorical"):
         return self.categories
 
     @property
+    def missing(self) -> tuple[int, int]:
+        """How often it was missing; rare categories count, where they are taken for no value."""
+        return self.absent + self.rare * (self.unknown == "missing"), self.rows
+
+    @property
     def fields(self) -> tuple[Field, ...]:
         """One code, of which the last is for all other categories."""
         size = len(self.categories) + 1
@@ -100,7 +105,9 @@ class Categorical(Coded, kind="column/categorical"):
         return decoded(fields[:, 0], (*self.categories, other), "text")
 
     def describe(self) -> str:  # noqa: D102
-        return f"categorical, {len(self.categories)} categories and a bucket for others"
+        others = {"other": " and a bucket for others", "missing": ", others are missing"}
+        known = f"categorical, {len(self.categories)} categories"
+        return known + others.get(self.unknown, ", no others")
 
     def notes(self) -> tuple[str, ...]:
         """That it is constant, or that many rows are in the bucket."""

@@ -63,11 +63,12 @@ class Column(Spec):
 
     def validate(self) -> None:
         """Check that no more rows lack a value than there are."""
-        if self.absent > self.rows:
+        absent, rows = self.missing
+        if absent > rows:
             raise ConfigError(
                 "more values are missing than there are rows",
-                expected=f"at most {self.rows}",
-                got=self.absent,
+                expected=f"at most {rows}",
+                got=absent,
                 where=f"column {self.name!r}",
             )
 

@@ -3,27 +3,33 @@ r"""Columns of dates and times.
 A moment is a week, a day of the week and a time of day, and these are all of it: the three have
 distributions of their own kinds (a number, one of seven, a circle), and an event at three o'clock
 on a Sunday stands out in the parts that make it odd.
+
+Rows are judged later than those that taught a model, whose weeks end with training: every new week
+would be an anomaly for being new. So weeks after the last one of training count as that one;
+earlier ones keep their distance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 
 from vaekit.data.columns.column import Column, Field
 from vaekit.data.columns.numeric import QUANTISED
-from vaekit.data.columns.options import NoOptions, read_options
+from vaekit.data.columns.options import read_options
 from vaekit.data.columns.spread import Spread
 from vaekit.data.columns.values import PER_SECOND, Values, no_values
 from vaekit.errors import DataError
-from vaekit.spec import Within
+from vaekit.spec import Spec, Within
 
 if TYPE_CHECKING:
     import pyarrow
 
 __all__ = ["DateTime", "DateTimeSummary"]
+
+Later = Literal["last", "extrapolate"]
 
 DAY = 86_400
 """Seconds of a day."""
@@ -44,6 +50,8 @@ class DateTime(Column, kind="column/datetime"):
         timed: Whether there is a time of day.
         dated: Whether raw values are dates, not timestamps.
         zone: Time zone of the raw values, empty for none; the parts are those of its clocks.
+        last: Week of the last training row, as which all later ones count; None where they are
+            extrapolated, each as far away as it is.
 
     Example:
         >>> import pyarrow, datetime
@@ -57,6 +65,7 @@ class DateTime(Column, kind="column/datetime"):
     timed: bool = True
     dated: bool = False
     zone: str = ""
+    last: float | None = None
 
     word: ClassVar[str] = "datetime"
 
@@ -73,6 +82,7 @@ class DateTime(Column, kind="column/datetime"):
 
     def encode(self, values: Values) -> np.ndarray:  # noqa: D102
         week, weekday, time = parts_of(values, self.zone)
+        week = self._until_last(week)
         if not self.timed and (time > 0).any():
             values.refuse(
                 time > 0,
@@ -83,12 +93,16 @@ class DateTime(Column, kind="column/datetime"):
         fields = [(week - self.loc) / self.scale, weekday, time]
         return np.stack(fields if self.timed else fields[:2], 1)
 
-    def decode(self, fields: np.ndarray) -> pyarrow.Array:  # noqa: D102
+    def _until_last(self, week: np.ndarray) -> np.ndarray:
+        return week if self.last is None else np.minimum(week, self.last)
+
+    def decode(self, fields: np.ndarray) -> pyarrow.Array:
+        """Moments; those of a later week than the last are in the last one, as encoded ones."""
         import pyarrow as pa
 
         missing = np.isnan(fields[:, 0])
         fields = np.where(missing[:, None], 0.0, fields)
-        week = np.rint(fields[:, 0] * self.scale + self.loc)
+        week = self._until_last(np.rint(fields[:, 0] * self.scale + self.loc))
         days = week * 7 + np.rint(np.nan_to_num(fields[:, 1])) - MONDAY
         time = np.rint(np.nan_to_num(fields[:, 2]) * DAY) if self.timed else 0.0
         if self.dated:
@@ -117,19 +131,31 @@ class DateTime(Column, kind="column/datetime"):
             ) from error
 
     def describe(self) -> str:  # noqa: D102
-        return "date and time" if self.timed else "date"
+        word = "date and time" if self.timed else "date"
+        return word if self.last is None else f"{word}, later weeks count as the last"
 
     @classmethod
     def summary(cls, name: str, options: Mapping[str, str]) -> DateTimeSummary:  # noqa: D102
-        read_options(NoOptions, options, name)
-        return DateTimeSummary(name)
+        return DateTimeSummary(name, read_options(DateTimeOptions, options, name))
+
+
+class DateTimeOptions(Spec):
+    """What a user may choose for moments.
+
+    Args:
+        later: What becomes of weeks after those of the training rows: ``"last"`` takes them for
+            the last one, ``"extrapolate"`` leaves them as far away as they are.
+    """
+
+    later: Later = "last"
 
 
 class DateTimeSummary:
     """What is collected of a column of moments; see :class:`Summary`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, options: DateTimeOptions | None = None) -> None:
         self.name = name
+        self.options = options or DateTimeOptions()
         self.rows = self.absent = 0
         self.timed = False
         self.dated = True
@@ -160,6 +186,7 @@ class DateTimeSummary:
             timed=self.timed,
             dated=self.dated,
             zone=self.zone or "",
+            last=self.weeks.high if self.options.later == "last" else None,
         )
 
 

@@ -18,6 +18,7 @@ from vaekit.data.streams.checked import encoded
 from vaekit.data.streams.parts import Part
 from vaekit.data.streams.pieces import Source, Window, Windows
 from vaekit.data.streams.prefetch import read_ahead
+from vaekit.data.streams.tables import TableRows
 
 __all__ = ["BUFFER_BYTES", "BUFFER_ROWS", "StreamData"]
 
@@ -63,7 +64,7 @@ class StreamData:
         buffer: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.source = source
+        self.source = source.read_as(codec.x) if isinstance(source, TableRows) else source
         self.codec = codec
         self.part = Part(len(source)) if part is None else part
         self.buffer = _buffer_rows(codec) if buffer is None else buffer

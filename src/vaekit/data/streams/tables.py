@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from vaekit.data.codecs import TableCodec
 from vaekit.data.frames import as_frame
 from vaekit.data.schema import ColumnTypes, TableSummary
 from vaekit.data.streams.parquet import ParquetRows
@@ -17,7 +18,10 @@ from vaekit.data.streams.pieces import Piece
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ArrowRows", "TableRows", "summarise_table"]
+__all__ = ["ArrowRows", "Known", "TableRows", "summarise_table"]
+
+Known = ColumnTypes | TableCodec | None
+"""What is known of the columns of a table: types that the user says, or all of it."""
 
 
 class ArrowRows:
@@ -73,6 +77,10 @@ class TableRows(ParquetRows):
     def __init__(self, path: Path, *, columns: Sequence[str] | None = None) -> None:
         super().__init__(path, columns=columns)
 
+    def read_as(self, known: Known) -> Self:
+        """The same rows with the values that the columns should have; the file says them."""
+        return self
+
     def _piece(self, batch: pyarrow.RecordBatch, start: int) -> Piece:
         rows = np.arange(start, start + batch.num_rows)
         return Piece(rows, ArrowRows(batch))  # type: ignore[arg-type]
@@ -91,6 +99,7 @@ def summarise_table(
         column_types: As of :func:`vaekit.data.fit_table`.
         part: Which rows; all by default.
     """
+    source = source.read_as(column_types)
     summary = TableSummary(column_types, where=source.name)
     for window in source.ordered(Part(len(source)) if part is None else part):
         for piece in window.pieces:

@@ -223,7 +223,7 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
             NumericalError: If training diverges.
         """
         if is_path(X):
-            with open_table(X) as rows:
+            with open_table(X, self.column_types) as rows:
                 return self.fit(rows)
         with unchanged_if_it_fails(self):
             return self._fit(X)
@@ -320,7 +320,7 @@ class VAEDetector(Thresholding, PartParameters, SavableDetector, OutlierMixin, B
         """
         check_is_fitted(self)
         if is_path(X):
-            with open_table(X) as rows:
+            with open_table(X, self.codec_.x) as rows:
                 return self.anomaly_scores(rows)
         judge = self._judge()
         if isinstance(X, TableRows):

@@ -91,7 +91,7 @@ def score_file(
     scorer = DetectorScorer(folder, keep)
     line = {"contamination": contamination, "alpha": alpha, "budget": budget}
     _draw_before(scorer, line)
-    with open_table(source) as rows:
+    with open_table(source, scorer.detector.codec_.x) as rows:
         if engine == "ray":
             parts = ray_parts(folder, rows, keep, scorer.detector.offset_)
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from vaekit.data.streams import Part, TableRows, open_table
 from vaekit.errors import ConfigError
@@ -70,7 +71,8 @@ def explain_file(detector: VAEDetector, source: str | Path, *, top: int = 50) ->
     """
     if top < 1:
         raise ConfigError("no rows to explain", expected="at least 1", got=top, where="top")
-    with open_table(source) as rows:
+    check_is_fitted(detector)
+    with open_table(source, detector.codec_.x) as rows:
         return explain_rows(detector, rows, detector.anomaly_scores(rows), top=top)
 
 

@@ -85,7 +85,7 @@ def train_detector(
     folder, path = Path(folder), Path(source).expanduser()
     refuse_windows(detector.window is not None)
     require_new_folder(folder, Processes(), remedy="choose another folder with --out")
-    with open_table(path) as rows:
+    with open_table(path, detector.column_types) as rows:
         _leave_out(detector, rows, [*drop, *filter(None, [label])])
         labels = None if label is None else _labels(rows, label)
         read = sum(word != SKIP for word in _types(detector, rows).values())

@@ -132,6 +132,16 @@ def test_unknown_categories_follow_the_policy():
     assert strict.unknown_rows(values(new)).sum() == 2
 
 
+@pytest.mark.parametrize(("unknown", "gone"), [("missing", 5), ("other", 2)])
+def test_rare_categories_that_are_taken_for_no_value_count_as_missing(unknown, gone):
+    rows = ["a"] * 4 + ["b", "c", None, "d", None]
+    column = fitted(Categorical, rows[:5], rows[5:], unknown=unknown)
+    assert (column.absent, column.rare) == (2, 3)
+    assert column.missing == column.fields[0].missing == (gone, 9)
+    assert np.isnan(column.encode(values(rows))).sum() == gone
+    assert from_json(to_json(column)) == column
+
+
 def test_the_bucket_has_a_name_that_no_category_has():
     column = Categorical("c", categories=("a", OTHER))
     shown = column.typical(np.array([[0.0], [1.0], [2.0], [np.nan]])).to_pandas()
@@ -170,6 +180,8 @@ def test_what_users_are_told():
     rare = fitted(Categorical, ["a", "a", *map(str, range(8))])
     assert rare.notes() == ("column 'c': 80% of its rows hold categories too rare to tell apart",)
     assert rare.describe() == "categorical, 1 categories and a bucket for others"
+    told = fitted(Categorical, ["a", "a"], unknown="missing").describe()
+    assert told == "categorical, 1 categories, others are missing"
     assert fitted(Categorical, ["a", "a", "b", "b"]).notes() == ()
     assert fitted(Ordinal, ["a"], levels="a,b,c,d,e").describe() == "ordinal, a < b < c < d < …"
 
@@ -225,6 +237,10 @@ def test_lists_records_and_bytes_are_no_categories(array):
         (Categorical, {"categories": ["a"], "scalar": "code"}),
         (Categorical, {"categories": ["a"], "rare": -1}),
         (Categorical, {"categories": ["a"], "rows": 3, "absent": 4}),
+        (
+            Categorical,
+            {"categories": ["a"], "rows": 3, "absent": 2, "rare": 2, "unknown": "missing"},
+        ),
         (Ordinal, {"levels": []}),
         (Ordinal, {"levels": ["a", "a"]}),
         (Ordinal, {"levels": ["a"], "unknown": "other"}),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaekit.data.columns import DateTime, Values
-from vaekit.errors import DataError
+from vaekit.errors import ConfigError, DataError
 from vaekit.spec import from_json, to_json
 
 MONDAY = dt.datetime(1969, 12, 29)
@@ -22,8 +22,8 @@ def values(array, **where):
     return Values("t", pa.array(array) if isinstance(array, list) else array, **where)
 
 
-def fitted(*pieces):
-    summary = DateTime.summary("t", {})
+def fitted(*pieces, **options):
+    summary = DateTime.summary("t", options)
     for piece in pieces:
         summary.add(values(piece))
     return summary.column()
@@ -166,3 +166,56 @@ def test_weeks_have_the_spacing_of_one_week():
     week, weekday = fitted(rows).fields
     assert week.floor == pytest.approx(1 / np.sqrt(12) / np.std(np.arange(100)), rel=1e-6)
     assert (weekday.kind, weekday.size, weekday.missing) == ("code", 7, None)
+
+
+WEEK = dt.timedelta(days=7)
+TRAINED = [dt.datetime(2024, 1, 1, 9) + k * dt.timedelta(days=1) for k in range(91)]
+
+
+@pytest.mark.parametrize("zone", [None, PARIS])
+@pytest.mark.parametrize("weeks", [1, 8, 12, 52, 300])
+def test_weeks_after_the_last_of_training_count_as_it(zone, weeks):
+    trained = [moment.replace(tzinfo=zone) for moment in TRAINED]
+    column = fitted(trained[:50], trained[50:])
+    later = [moment.replace(tzinfo=zone) + weeks * WEEK for moment in TRAINED[-7:]]
+    fields = column.encode(values(later))
+    np.testing.assert_array_equal(fields, column.encode(values(trained[-7:])))
+    assert fields[:, 1].tolist() == [*range(7)]
+    assert column.decode(fields).to_pylist() == trained[-7:]
+    assert through(column, trained) == trained
+
+
+def test_earlier_weeks_keep_their_distance():
+    column = fitted(TRAINED)
+    early = column.encode(values([dt.datetime(1970, 1, 1), None, TRAINED[0] - WEEK]))
+    assert early[0, 0] < -500
+    assert np.isnan(early[1]).all()
+    assert early[2, 0] == pytest.approx(column.encode(values(TRAINED))[0, 0] - 1 / column.scale)
+
+
+def test_expectations_do_not_pass_the_last_week():
+    expected = fitted(TRAINED).typical(np.array([[9.0, 2.0, 0.5]])).to_pylist()
+    assert expected == [dt.datetime(2024, 3, 27, 12)]
+
+
+def test_later_weeks_are_extrapolated_where_asked():
+    column = fitted(TRAINED, later="extrapolate")
+    later = [moment + 12 * WEEK for moment in TRAINED]
+    step = (column.encode(values(later)) - column.encode(values(TRAINED)))[:, 0]
+    assert step == pytest.approx(12 / column.scale)
+    assert through(column, later) == later
+    assert column == fitted(TRAINED).replace(last=None)
+    with pytest.raises(ConfigError, match=r"column 't', option later: not one of the choices"):
+        fitted(TRAINED, later="first")
+
+
+def test_the_schema_says_it_and_one_without_extrapolates():
+    column = fitted(TRAINED)
+    written = to_json(column)
+    assert written["last"] == (TRAINED[-1] - MONDAY) // WEEK
+    assert from_json(written) == column
+    assert column.describe() == "date and time, later weeks count as the last"
+    del written["last"]
+    old = from_json(written)
+    assert old == fitted(TRAINED, later="extrapolate")
+    assert old.describe() == "date and time"

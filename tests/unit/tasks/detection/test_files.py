@@ -1,5 +1,7 @@
 """Tables on disk scored in parts, by either engine, and ranked, against the same in memory."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pyarrow
@@ -84,8 +86,15 @@ def test_a_scorer_is_a_function_of_arrow_tables(saved):
     np.testing.assert_allclose(found["score"], detector.anomaly_scores(frame), rtol=1e-12)
     drawn = DetectorScorer(run, offset=-1e9)(pyarrow.Table.from_pandas(frame))
     assert not any(drawn["anomaly"].to_pylist())
-    with pytest.raises(ConfigError, match="'score' of its own"):
-        DetectorScorer(run, keep=["score"])
+
+
+@pytest.mark.parametrize("name", ["score", "row", "(unseen)", "(absent)"])
+def test_columns_named_as_those_of_the_result_are_not_kept(saved, name):
+    _, run, _, frame = saved
+    with pytest.raises(ConfigError, match=f"{re.escape(repr(name))} of its own"):
+        DetectorScorer(run, keep=["size", name])(
+            pyarrow.Table.from_pandas(frame.assign(**{name: 1}))
+        )
 
 
 def test_a_file_that_is_not_finished_does_not_appear(saved, tmp_path):
