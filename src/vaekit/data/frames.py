@@ -74,12 +74,26 @@ def _converted(X: Any, *, where: str) -> Frame:
     if isinstance(X, pa.Table):
         return X
     if hasattr(X, "to_arrow"):
-        return _converted(X.to_arrow(), where=where)
+        return _converted(_to_arrow(X, where), where=where)
     if isinstance(X, Mapping):
         return _from_columns([str(name) for name in X], list(X.values()), where)
     if isinstance(X, str | Path):
         return _read(Path(X))
     return _from_array(X, where)
+
+
+def _to_arrow(X: Any, where: str) -> Any:
+    import pyarrow as pa
+
+    try:
+        return X.to_arrow()
+    except pa.ArrowException as error:
+        raise DataError(
+            "a column has a data type that Arrow has not",
+            got=str(getattr(X, "schema", error))[:300],
+            where=where,
+            remedy="turn it into another type, for example with cast, or drop it",
+        ) from error
 
 
 def _read(path: Path) -> pyarrow.Table:

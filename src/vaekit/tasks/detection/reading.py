@@ -82,7 +82,7 @@ def _read_array(estimator: Any, X: Any, *, fitting: bool) -> Frame:
         estimator,
         X,
         dtype="numeric",
-        ensure_all_finite="allow-nan",
+        ensure_all_finite=False,  # the codec names column and row
         ensure_min_samples=2 if fitting else 1,
         reset=fitting,
     )

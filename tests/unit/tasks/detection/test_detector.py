@@ -240,6 +240,10 @@ def test_names_that_differ_are_told():
         detector.predict(table.rename(columns={"d": "e"}))
     with pytest.raises(DataError, match="rows differ in length"):
         detector.fit([[1.0, 2.0], [3.0]])
+    wrong = table.to_numpy(copy=True)
+    wrong[5, 1] = np.inf
+    with pytest.raises(DataError, match=r"column '1'.*row 5.*got inf"):
+        VAEDetector(steps=5).fit(wrong)
     with pytest.raises(ConfigError, match="column_types"):
         VAEDetector(column_types=["a"]).fit(table)
 
