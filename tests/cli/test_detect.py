@@ -192,6 +192,18 @@ def test_one_line_for_each_row_in_order(trained, tmp_path, answer, suffix):
     assert said["threshold"] == trained_said["threshold"]
 
 
+def test_a_word_among_numbers_asks_for_a_type(tmp_path, vaekit):
+    ages = pd.Series([*np.arange(400) % 40 + 20, "n/k"]).astype(str)
+    pd.DataFrame({"age": ages, "n": range(401)}).to_csv(tmp_path / "t.csv", index=False)
+    words = ("detect", "train", tmp_path / "t.csv", "--steps", "5", "--device", "cpu")
+    result = vaekit(*words, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    for text in ("column 'age'", "1 of 401", "'n/k' in row 400", "--types age=categorical"):
+        assert text in result.stderr
+    result = vaekit(*words, "--types", "age=categorical", "--out", tmp_path / "run")
+    assert result.exit_code == 0
+
+
 def test_columns_are_kept_and_missing_ones_stay_missing(trained, tmp_path, answer):
     _, run, _ = trained
     frame = payments(150, seed=1).assign(note=pd.array([None] * 100 + [5] * 50, "Int64"))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaekit.data.codecs.table import TableCodec
-from vaekit.data.columns import Coded, Column, Summary, Values
-from vaekit.data.columns.values import is_number
+from vaekit.data.columns import Coded, Column, Strays, Summary, Values
+from vaekit.data.columns.values import is_number, is_text
 from vaekit.data.frames import Frame, as_frame, has_names, names_of, values_of
 from vaekit.errors import ConfigError, DataError, did_you_mean
 from vaekit.spec import registered
@@ -37,7 +37,8 @@ def fit_table(X: Any, column_types: ColumnTypes | None = None, *, where: str = "
         where: Name of the data, for messages.
 
     Raises:
-        DataError: If a column has no values, no usable type, or values that do not fit its type.
+        DataError: If a column has no values, no usable type, or values that do not fit its type;
+            or if its type is not declared, and a few words make a column of numbers text.
         ConfigError: If a type or its option is unknown, or names no column.
 
     Example:
@@ -66,9 +67,28 @@ class TableSummary:
         self.names: list[str] = []
         self.named = True
         self._summaries: dict[str, Summary] = {}
+        self._strays: dict[str, Strays] = {}
 
-    def add(self, frame: Frame) -> None:
-        """Take in some rows."""
+    def add(
+        self, frame: Frame, *, where: str | None = None, rows: np.ndarray | None = None
+    ) -> None:
+        """Take in some rows; arguments as of :meth:`look`."""
+        self.look(frame, where=where, rows=rows)
+        for place, name in enumerate(self.names):
+            if name in self._summaries:
+                self._summaries[name].add(self._values(frame, place))
+        self.rows += len(frame)
+
+    def look(
+        self, frame: Frame, *, where: str | None = None, rows: np.ndarray | None = None
+    ) -> None:
+        """Take in only whether the cells of some rows fit the type of their column.
+
+        Args:
+            frame: The rows.
+            where: Name of the file that holds them, for messages.
+            rows: Their numbers in it, for messages.
+        """
         if not self._summaries:
             self._begin(frame)
         elif names_of(frame) != self.names:
@@ -78,10 +98,8 @@ class TableSummary:
                 got=", ".join(names_of(frame)[:5]),
                 where=self.where,
             )
-        for place, name in enumerate(self.names):
-            if name in self._summaries:
-                self._summaries[name].add(self._values(frame, place))
-        self.rows += len(frame)
+        for name, strays in self._strays.items():
+            strays.add(self._values(frame, self.names.index(name), where), rows)
 
     def _begin(self, frame: Frame) -> None:
         self.names, self.named = names_of(frame), has_names(frame)
@@ -93,17 +111,23 @@ class TableSummary:
                     remedy=did_you_mean(name, self.names),
                 )
         for place, name in enumerate(self.names):
-            word = self.types[name] if name in self.types else _type_of(self._values(frame, place))
+            values = self._values(frame, place)
+            word = self.types[name] if name in self.types else _type_of(values)
+            if name not in self.types and is_text(values):
+                self._strays[name] = Strays(name)
             if word != SKIP:
                 self._summaries[name] = summary_of(name, word)
         if not self._summaries:
             raise DataError("every column is skipped", where=self.where)
 
-    def _values(self, frame: Frame, place: int) -> Values:
-        return values_of(frame, place, name=self.names[place], where=self.where, first=self.rows)
+    def _values(self, frame: Frame, place: int, where: str | None = None) -> Values:
+        where, name = where or self.where, self.names[place]
+        return values_of(frame, place, name=name, where=where, first=self.rows)
 
     def codec(self) -> TableCodec:
         """The codec that fits all rows so far."""
+        for strays in self._strays.values():
+            strays.refuse()
         columns = tuple(summary.column() for summary in self._summaries.values())
         skipped = tuple(name for name in self.names if name not in self._summaries)
         return TableCodec(columns=columns, named=self.named, skipped=skipped)
@@ -173,8 +197,7 @@ def _type_of(values: Values) -> str:
         ("datetime", pa.types.is_timestamp(kind) or pa.types.is_date(kind)),
         ("ordinal", pa.types.is_dictionary(kind) and kind.ordered),
         ("categorical", pa.types.is_dictionary(kind)),
-        ("categorical", pa.types.is_string(kind) or pa.types.is_large_string(kind)),
-        ("categorical", pa.types.is_string_view(kind)),
+        ("categorical", is_text(values)),
     )
     for word, holds in tests:
         if holds:

@@ -9,6 +9,7 @@ from vaekit.data.columns.datetimes import DateTime
 from vaekit.data.columns.numeric import Numeric
 from vaekit.data.columns.ordinal import Ordinal
 from vaekit.data.columns.positive import Positive, ZeroInflated
+from vaekit.data.columns.strays import Strays
 from vaekit.data.columns.values import Values
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Numeric",
     "Ordinal",
     "Positive",
+    "Strays",
     "Summary",
     "Values",
     "ZeroInflated",

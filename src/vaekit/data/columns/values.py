@@ -12,7 +12,7 @@ from vaekit.errors import DataError
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["PER_SECOND", "Values", "is_number", "no_values"]
+__all__ = ["PER_SECOND", "Values", "is_number", "is_text", "no_values"]
 
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 """Units of Arrow's durations and timestamps."""
@@ -128,6 +128,15 @@ def is_number(kind: pyarrow.DataType) -> bool:
 
     tests = ("integer", "floating", "boolean", "decimal", "duration", "null")
     return any(getattr(pa.types, f"is_{test}")(kind) for test in tests)
+
+
+def is_text(values: Values) -> bool:
+    """Whether values are text, and not categories that their type lists."""
+    import pyarrow as pa
+
+    kind = getattr(values.array, "type", None)
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return kind is not None and any(test(kind) for test in tests)
 
 
 def no_values(name: str) -> DataError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +20,7 @@ from vaekit.data.columns import Coded
 from vaekit.data.schema import holds_codes
 from vaekit.data.sources.parquet import is_parquet_folder
 from vaekit.data.streams.tables import Known, TableRows
+from vaekit.data.streams.utf8 import not_utf8
 from vaekit.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -40,7 +42,9 @@ PLAIN = (
 
 
 @contextlib.contextmanager
-def open_table(path: str | Path, known: Known = None) -> Iterator[TableRows]:
+def open_table(
+    path: str | Path, known: Known = None, *, text: Iterable[str] = ()
+) -> Iterator[TableRows]:
     """A table on disk as rows that are read piece by piece.
 
     A text table is first written as Parquet into a temporary folder, which goes when the block is
@@ -50,6 +54,7 @@ def open_table(path: str | Path, known: Known = None) -> Iterator[TableRows]:
     Args:
         path: A ``.parquet`` file or a folder of them, or a ``.csv`` or ``.tsv`` file.
         known: Types of columns as of :func:`vaekit.data.fit_table`, or a fitted codec.
+        text: Columns of a text table that are read as they are written, if they are there.
 
     Raises:
         ConfigError: If it is none of these.
@@ -60,7 +65,7 @@ def open_table(path: str | Path, known: Known = None) -> Iterator[TableRows]:
         raise DataError("no such file", where=str(path))
     if path.suffix.lower() in TEXT:
         with tempfile.TemporaryDirectory(prefix="vaekit-table-") as folder:
-            yield TextRows(path, Path(folder), _codes(path, known))
+            yield TextRows(path, Path(folder), _codes(path, known) | _there(path, text))
     elif is_parquet_folder(path) or path.suffix.lower() == ".parquet":
         yield TableRows(path)
     else:
@@ -83,10 +88,9 @@ class TextRows(TableRows):
 
     def __init__(self, text: Path, folder: Path, codes: frozenset[str] = frozenset()) -> None:
         self.text, self.folder, self.codes = text, folder, codes
-        target = Path(tempfile.mkdtemp(dir=folder)) / f"{text.stem}.parquet"
+        target = Path(tempfile.mkdtemp(dir=folder)) / text.name  # which messages tell the user
         _write(text, target, codes)
         super().__init__(target)
-        self.name = text.name
         self._others: dict[frozenset[str], Self] = {}
 
     def read_as(self, known: Known) -> Self:
@@ -119,6 +123,15 @@ def _codes(path: Path, known: Known, names: Sequence[str] | None = None) -> froz
     return _not_plain(path, declared) if declared else frozenset()
 
 
+def _there(path: Path, names: Iterable[str]) -> frozenset[str]:
+    """Those of some columns that a text table has."""
+    wanted = frozenset(names)
+    if not wanted:
+        return wanted
+    with _opened(path) as reader:
+        return wanted & frozenset(reader.schema.names)
+
+
 def _not_plain(path: Path, names: Sequence[str]) -> frozenset[str]:
     """Those of some columns that would lose something if they were not read as text."""
     import pyarrow.compute as pc
@@ -144,27 +157,37 @@ def _opened(
     import pyarrow as pa
     import pyarrow.csv as csv
 
-    convert: dict[str, Any] = {"include_columns": list(codes)} if only else {}
-    options = {
+    options: dict[str, Any] = {
         "read_options": csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
         "parse_options": csv.ParseOptions(delimiter=TEXT[path.suffix.lower()]),
-        "convert_options": csv.ConvertOptions(
-            null_values=list(MISSING),
-            strings_can_be_null=True,
-            column_types=dict.fromkeys(codes, pa.string()),
-            **convert,
-        ),
     }
+    convert = csv.ConvertOptions(
+        null_values=list(MISSING),
+        strings_can_be_null=True,
+        column_types=dict.fromkeys(codes, pa.string()),
+        include_columns=list(codes) if only else [],
+    )
     try:
-        with csv.open_csv(path, **options) as reader:
+        with csv.open_csv(path, **options, convert_options=convert) as reader:
+            _require_once(reader.schema.names, path.name)
+            if any(map(pa.types.is_binary, reader.schema.types)):
+                raise UnicodeError("not UTF-8")
             yield reader
     except (pa.ArrowException, OSError, UnicodeError) as error:
-        raise DataError(
+        raise not_utf8(path, options) or DataError(
             f"not a readable table ({str(error).splitlines()[0][:200]})",
             where=path.name,
-            remedy="the first rows say what type a column has: write missing values as empty "
-            "cells, or save the table as Parquet",
+            remedy="the first rows say what type a column has: mend the cell, write missing "
+            "values as empty cells, declare the type, or save the table as Parquet",
         ) from error
+
+
+def _require_once(names: Sequence[str], where: str) -> None:
+    name, count = max(Counter(names).items(), key=lambda item: item[1], default=("", 0))
+    if count > 1:
+        raise DataError(
+            f"two columns are named {name!r}", where=where, remedy="rename one of them"
+        )
 
 
 def _write(path: Path, target: Path, codes: frozenset[str]) -> None:

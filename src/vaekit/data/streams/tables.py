@@ -94,14 +94,25 @@ def summarise_table(
 ) -> TableSummary:
     """What must be known of a table on disk to fit its codec, in one pass.
 
+    Whether cells fit the type of their column is looked at in all rows.
+
     Args:
         source: The rows.
         column_types: As of :func:`vaekit.data.fit_table`.
-        part: Which rows; all by default.
+        part: Which rows to fit; all by default.
     """
     source = source.read_as(column_types)
     summary = TableSummary(column_types, where=source.name)
-    for window in source.ordered(Part(len(source)) if part is None else part):
+    part = Part(len(source)) if part is None else part
+    for window in source.ordered(Part(len(source))):
         for piece in window.pieces:
-            summary.add(as_frame(piece.x, where=source.name))
+            start, stop = int(piece.rows[0]), int(piece.rows[-1]) + 1
+            inside = part.mask(start, stop)
+            place = source.place(start)
+            rows = piece.rows - start + (place.row or 0)
+            for some, take in ((inside, summary.add), (~inside, summary.look)):
+                if some.any():
+                    chosen = piece if some.all() else piece.subset(some)
+                    frame = as_frame(chosen.x, where=source.name)
+                    take(frame, where=place.file, rows=rows[some])
     return summary

@@ -67,7 +67,8 @@ def score_file(
         out: The file, ``.csv``, ``.parquet`` or ``.npz``.
         engine: ``"ray"`` scores on a Ray cluster, whose machines must all see ``folder`` and
             ``source`` by these paths, or else on this machine's cores; text tables are read here.
-        keep: Columns of the table to put beside the scores.
+        keep: Columns of the table to put beside the scores. Those of a text table that the
+            detector does not read are written as they are there, ``007`` not as 7.
         contamination: Draw the line anew: the share of these rows that lies beyond it.
         alpha: The same by the probability that a normal row lies beyond it.
         budget: The same by how many of these rows lie beyond it.
@@ -91,7 +92,9 @@ def score_file(
     scorer = DetectorScorer(folder, keep)
     line = {"contamination": contamination, "alpha": alpha, "budget": budget}
     _draw_before(scorer, line)
-    with open_table(source, scorer.detector.codec_.x) as rows:
+    codec = scorer.detector.codec_.x
+    only_kept = set(keep) - set(codec.names)
+    with open_table(source, codec, text=only_kept) as rows:
         if engine == "ray":
             parts = ray_parts(folder, rows, keep, scorer.detector.offset_)
         else:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaekit.data import DataCodec, Rows, StreamData, TensorData, WindowCodec, fit_table
+from vaekit.data import DataCodec, Rows, StreamData, TensorData, WindowCodec
 from vaekit.data.frames import Frame
+from vaekit.data.schema import TableSummary
 from vaekit.data.streams import Part, TableRows, split_stream, summarise_table
 from vaekit.errors import ConfigError, DataError
 
@@ -47,6 +48,7 @@ def divide(
         DataError: If a column cannot be used, or too few rows are left.
     """
     kept, aside = frame, None
+    summary = TableSummary(column_types)
     if held:
         order = np.random.default_rng(seed).permutation(len(frame))
         if window is not None:
@@ -58,8 +60,13 @@ def divide(
                 expected="at least 2 to train on and 1 for the threshold",
                 got=f"{len(frame)} rows, {held:g} of them aside",
             )
-        kept, aside = (_take(frame, np.sort(rows)) for rows in (order[count:], order[:count]))
-    table = fit_table(kept, column_types)
+        rows, others = np.sort(order[count:]), np.sort(order[:count])
+        kept, aside = _take(frame, rows), _take(frame, others)
+        summary.add(kept, rows=rows)
+        summary.look(aside, rows=others)
+    else:
+        summary.add(kept)
+    table = summary.codec()
     codec = DataCodec(table if window is None else WindowCodec(table, window))
     train = TensorData(codec, codec.x.encode(kept))
     rest = None if aside is None else TensorData(codec, codec.x.encode(aside))
