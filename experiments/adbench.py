@@ -272,8 +272,10 @@ defaults, of vaekit and of PyOD, but one: PyOD's PCA divides by its eigenvalues,
 zero where columns are collinear, and then none of its scores is finite. It keeps as many
 components as the rank of the training rows (`n_components`), which changes nothing where that is
 full. A score that is not finite is a failure. The odd half was looked at while the defaults of
-vaekit were chosen; the even half only afterwards, once. Seconds are of fit and score of one
-detector on one core; those of vaekit are a fifth of five seeds that are trained together."""
+vaekit were chosen. The even half was looked at twice, each time after a choice: when it first was,
+a table of any size took 2,000 steps. Small ones take fewer since, for what the odd half said (see
+tried.md). Seconds are of fit and score of one detector on one core; those of vaekit are a fifth of
+five seeds that are trained together."""
 
 CONFORMAL = """\
 With `alpha=0.05` a quarter of the normal training rows is set aside, and `predict` may flag one in
