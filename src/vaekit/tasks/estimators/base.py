@@ -29,6 +29,7 @@ from vaekit.tasks.estimators.fitting import (
     require_same_parts,
     seed_from,
     train,
+    unchanged_if_it_fails,
     warn_of_collapse,
 )
 from vaekit.tasks.estimators.html import estimator_html, summary
@@ -79,6 +80,10 @@ class VAEEstimator(
                 parameters do not fit each other or the data.
             NumericalError: If training diverges.
         """
+        with unchanged_if_it_fails(self):
+            return self._fit(X)
+
+    def _fit(self, X: Any) -> Self:
         settings = Settings.of(self.get_params(deep=False))
         again = self._goes_on()
         raw = self._read(X, fitting=True, reset=not again)

@@ -183,6 +183,14 @@ def test_bad_rows_are_refused(fitted, table):
         fitted.sample(0)
 
 
+def test_a_fit_that_fails_changes_nothing(fitted, table):
+    before = fitted.transform(table)
+    vae = copy.deepcopy(fitted).set_params(likelihood="bernoulli")
+    with pytest.raises(DataError, match="support"):
+        vae.fit(table[:, :3])
+    assert (vae.transform(table) == before).all()
+
+
 def test_values_outside_the_likelihood_are_refused(table):
     with pytest.raises(DataError, match="support"):
         VAE(likelihood="bernoulli", **QUICK).fit(table)
