@@ -121,7 +121,7 @@ def measured(held: HeldOut, effort: Effort, *, large: bool) -> list[dict[str, An
     together = {name: np.mean([one[name] for one in members], 0) for name in members[0]}
     scores = {
         f"VAE, {k}-d": members[0],
-        f"VAE, {k}-d, {effort.members} of them": together,
+        f"VAE, {k}-d ({effort.members} of them)": together,
         f"autoencoder, {k}-d": neural(vae(k, effort).replace(posterior=Point())),
         f"PCA, {k}-d": baseline_scores(PCA(latent_dim=k).build(), train, test),
         f"kernel PCA, {k}-d": baseline_scores(

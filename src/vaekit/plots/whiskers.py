@@ -16,7 +16,9 @@ from vaekit.plots.style import BLUE, GREY, INK, LABEL, NOTE, dress, figure, spac
 __all__ = ["dots_and_whiskers"]
 
 COLUMNS = 3
-LONGEST = 28
+LONGEST = 44
+LETTER = 0.075
+"""Width of a letter in inches, on average."""
 
 
 def dots_and_whiskers(metrics: Sequence[Metric], ours: Collection[str] = ()) -> Figure:
@@ -39,12 +41,13 @@ def dots_and_whiskers(metrics: Sequence[Metric], ours: Collection[str] = ()) -> 
     methods = list(dict.fromkeys(method for metric in metrics for method in metric.values))
     cols = min(len(metrics), COLUMNS)
     lines = math.ceil(len(metrics) / cols)
-    made = figure(1.4 + 2.9 * cols, lines * (1.1 + 0.3 * len(methods)))
+    names = [m if len(m) <= LONGEST else f"{m[: LONGEST - 1]}…" for m in methods]
+    beside = max(1.4, LETTER * max(map(len, names), default=0) - 0.7)
+    made = figure(beside + 2.9 * cols, lines * (1.1 + 0.3 * len(methods)))
     space(made, wide=0.04, high=0.06)
     for i, metric in enumerate(metrics):
         ax = made.add_subplot(lines, cols, i + 1)
         _panel(ax, metric, methods, ours)
-        names = [m if len(m) <= LONGEST else f"{m[: LONGEST - 1]}…" for m in methods]
         ax.set_yticks(range(len(methods)), names if i % cols == 0 else [""] * len(names))
     return made
 
