@@ -35,7 +35,7 @@ class Normal(Density):
         torch.Size([4])
     """
 
-    __slots__ = ("_has_log_scale", "loc", "log_scale", "scale")
+    __slots__ = ("loc", "log_scale", "scale")
 
     def __init__(
         self, loc: Tensor, scale: Tensor, *, log_scale: Tensor | None = None, event_dims: int = 1
@@ -43,7 +43,6 @@ class Normal(Density):
         self.loc = loc
         self.scale = scale
         self.log_scale = scale.log() if log_scale is None else log_scale
-        self._has_log_scale = log_scale is not None
         self.event_dims = event_dims
 
     @classmethod
@@ -52,9 +51,8 @@ class Normal(Density):
         return cls(loc, log_scale.exp(), log_scale=log_scale, event_dims=event_dims)
 
     def log_prob_elements(self, value: Tensor) -> Tensor:  # noqa: D102
-        offset = value - self.loc
-        # Where exp(log σ) overflows, a quotient has a gradient of 0 · ∞; exp(-log σ) is 0 there.
-        eps = offset * (-self.log_scale).exp() if self._has_log_scale else offset / self.scale
+        # Where σ overflows, a quotient has a gradient of 0 · ∞; exp(-log σ) is 0 there.
+        eps = (value - self.loc) * (-self.log_scale).exp()
         return -0.5 * eps.square() - (self.log_scale + HALF_LOG_2PI)
 
     def rsample(self, shape: Sequence[int] = ()) -> Tensor:  # noqa: D102

@@ -16,14 +16,18 @@ from vaekit.data.codecs.windows import over_windows
 from vaekit.metrics.scored import in_dtype
 from vaekit.models import VAEModel
 from vaekit.tasks.detection.explanation import LATENT, Explanation
-from vaekit.tasks.detection.scores import Scoring, cell_scores, chunks, row_scores
+from vaekit.tasks.detection.scores import (
+    Scoring,
+    cell_scores,
+    chunks,
+    row_scores,
+    without_last_digits,
+)
 from vaekit.tasks.detection.tail import Tails
 
 __all__ = ["Judge"]
 
 Floats = NDArray[np.float64]
-KEPT = 2.0**36
-"""Steps of the mantissa of a score that are kept: 1e-11 of its size."""
 
 
 class Judge:
@@ -55,9 +59,9 @@ class Judge:
     def scores(self, x: Tensor) -> Floats:
         """How anomalous each row is, higher is worse, shape (n,); x is in model units."""
         if self.tails is not None or isinstance(self.codec, WindowCodec):
-            return _without_last_digits(self.terms(x).sum(1))
+            return without_last_digits(self.terms(x).sum(1))
         found = [row_scores(self.model, some, self.scoring) for some in self._chunks(x)]
-        return _without_last_digits(torch.cat(found).numpy())
+        return without_last_digits(torch.cat(found).numpy())
 
     def terms(self, x: Tensor) -> Floats:
         """Terms of the scores, shape (n, F + 1): one for each field, and the latent's last."""
@@ -100,16 +104,6 @@ class Judge:
 
     def _chunks(self, x: Tensor) -> Iterator[Tensor]:
         return chunks(self.model, x, samples=self.scoring.samples)
-
-
-def _without_last_digits(scores: Floats) -> Floats:
-    """Scores to ten digits or so: the last ones depend on which rows are computed together.
-
-    A line lies on the score of a row, and that row must not be beyond it when it comes alone.
-    """
-    mantissa, exponent = np.frexp(scores)
-    rounded: Floats = np.ldexp(np.round(mantissa * KEPT) / KEPT, exponent)
-    return rounded
 
 
 def by_owner(terms: Floats, owners: NDArray[np.int64], count: int) -> Floats:

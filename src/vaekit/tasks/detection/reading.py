@@ -17,6 +17,8 @@ from vaekit.errors import ConfigError, DataError
 
 __all__ = ["as_given", "is_path", "note_columns", "read"]
 
+NO_NUMBERS = (str, bool, np.bool_, dt.date, np.datetime64)
+
 
 def is_path(X: Any) -> bool:
     """Whether X names a file or folder."""
@@ -111,9 +113,6 @@ def _is_mixed(X: Any) -> bool:
     return dtype.kind in "USM" or (
         dtype.kind == "O" and any(isinstance(value, NO_NUMBERS) for value in np.ravel(X))
     )
-
-
-NO_NUMBERS = (str, bool, np.bool_, dt.date, np.datetime64)
 
 
 def _count(estimator: Any, frame: Any, *, fitting: bool) -> None:

@@ -16,11 +16,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ROWS", "Tails"]
+from vaekit.tasks.detection.scores import without_last_digits
+
+__all__ = ["Tails"]
 
 Floats = NDArray[np.float64]
-ROWS = 10_000
-"""Training rows whose terms are kept, at most."""
 
 
 class Tails:
@@ -38,7 +38,7 @@ class Tails:
     __slots__ = ("terms",)
 
     def __init__(self, terms: Floats) -> None:
-        self.terms = np.sort(_rounded(terms), axis=0)
+        self.terms = np.sort(without_last_digits(terms), axis=0)
 
     def __call__(self, terms: Floats) -> Floats:
         """−log p of each term, shape (m, F)."""
@@ -46,13 +46,8 @@ class Tails:
         below = np.stack(
             [
                 np.searchsorted(known, some, side="left")
-                for known, some in zip(self.terms.T, _rounded(terms).T, strict=True)
+                for known, some in zip(self.terms.T, without_last_digits(terms).T, strict=True)
             ],
             1,
         )
         return -np.log((1 + n - below) / (n + 1))
-
-
-def _rounded(terms: Floats) -> Floats:
-    """To single precision: the last digits depend on how rows are divided, and ranks would."""
-    return terms.astype(np.float32).astype(np.float64)
