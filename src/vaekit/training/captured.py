@@ -10,17 +10,19 @@ rounding.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from vaekit.distributions import drawing_from
 from vaekit.errors import ConfigError
 from vaekit.objectives import Loss, Progress, Schedule
+from vaekit.training.compiling import compiled
 from vaekit.training.players import Player
 from vaekit.training.thinning import thin
 
@@ -67,12 +69,8 @@ class CapturedStep:
             self._rehearse(batch)
             graph = self._record(batch)
         _require_no_noise_of_its_own(graph)
-        self._compiled: Any = (
-            torch.compile(graph, fullgraph=True, dynamic=False)
-            if fuse
-            else torch.no_grad()(thin(graph))
-        )
-        self._works = not fuse
+        self._graph = graph if fuse else thin(graph)
+        self._function: Any = None if fuse else self._graph
 
     def bind(self, model: nn.Module, player: Player) -> None:
         """Use the weights of this model and player: the same ones, or those of a copy."""
@@ -103,19 +101,21 @@ class CapturedStep:
         named = dict(zip(self._names, terms, strict=True))
         return Loss(named.pop("__total__"), named)
 
-    def _call(self, *inputs: list[Tensor]) -> list[Tensor]:
-        """The compiled function; its first call is what compiles it."""
-        if self._works:
-            return self._compiled(*inputs)
+    @torch.no_grad()
+    def _call(self, *inputs: list[Tensor]) -> Sequence[Tensor]:
+        """The function of the step; a compiled one is compiled when it is first called."""
+        values = list(itertools.chain.from_iterable(inputs))
+        if self._function is not None:
+            return self._function(*values)
         try:
-            outputs: list[Tensor] = self._compiled(*inputs)
+            self._function = compiled(self._graph, values)
+            return self._function(*values)
         except RuntimeError as error:
+            self._function = None
             raise ConfigError(
                 f"the training step cannot be compiled here ({str(error).splitlines()[0][:200]})",
                 remedy="--set training.speed.compile=off",
             ) from error
-        self._works = True
-        return outputs
 
     # --- recording -----------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ class CapturedStep:
             loss = functional_call(self._step, state, (batch, _Symbolic(value_of)))
         self._names = ["__total__", *loss.terms]
 
-    def _record(self, batch: Any) -> torch.fx.GraphModule:
+    def _record(self, batch: Any) -> fx.GraphModule:
         def compute(
             weights: list[Tensor],
             buffers: list[Tensor],
@@ -167,7 +167,9 @@ class CapturedStep:
             [torch.zeros(size, dtype=t, device=d) for _, size, t, d in self._draws],
             [torch.ones((), device=device) for _ in self._schedules],
         )
-        graph: torch.fx.GraphModule = make_fx(compute)(*example)
+        graph: fx.GraphModule = make_fx(compute)(*example)
+        graph.graph.set_codegen(fx.graph.CodeGen())  # takes the tensors one by one, without lists
+        graph.recompile()
         return graph
 
 
@@ -222,7 +224,7 @@ class _Fraction:
         self.value_of = value_of
 
 
-def _require_no_noise_of_its_own(graph: torch.fx.GraphModule) -> None:
+def _require_no_noise_of_its_own(graph: fx.GraphModule) -> None:
     """Refuse dropout and the like, whose draws a compiled step would make differently."""
     for node in graph.graph.nodes:
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):

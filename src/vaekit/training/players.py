@@ -18,7 +18,7 @@ from vaekit.errors import ConfigError
 from vaekit.models import Evidence
 from vaekit.objectives import Loss, Progress
 from vaekit.training.flat import FlatWeights
-from vaekit.training.optimizers import OptimizerSpec
+from vaekit.training.optimizers import OptimizerSpec, advance
 
 __all__ = ["Player", "check_players", "flat_player", "train_step"]
 
@@ -117,7 +117,7 @@ class Player:
         if self.clip is not None:
             self._unclipped = self._total_norm()
             nn.utils.clip_grads_with_norm_(self._updated, self.clip, self._unclipped)
-        self.optimizer.step()
+        advance(self.optimizer)
 
 
 def check_players(rounds: Sequence[Sequence[Player]]) -> list[Player]:

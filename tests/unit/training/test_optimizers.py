@@ -7,6 +7,7 @@ from torch import nn
 from vaekit.errors import ConfigError
 from vaekit.spec import registered
 from vaekit.training import SGD, Adam, Adamax, AdamW
+from vaekit.training.optimizers import advance
 
 KINDS = registered("optimizer")
 
@@ -70,3 +71,37 @@ def test_sgd_has_momentum():
 def test_senseless_rates_are_refused():
     with pytest.raises(ConfigError, match="lr: out of bounds"):
         Adam(lr=-1.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [3, 1_000])
+def test_advancing_is_the_optimisers_own_step(kind, size):
+    """To the last bit, from the first step on and after a state was put back."""
+    torch.manual_seed(0)
+    start, gradients = torch.randn(size), torch.randn(6, size)
+    mine, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    spec = KINDS[kind](lr=0.05)
+    ours, own = spec.build([mine]), spec.build([theirs])
+    for number, gradient in enumerate(gradients):
+        if number == 3:
+            state = ours.state_dict()
+            ours = spec.build([mine])
+            ours.load_state_dict(state)
+        for group in (*ours.param_groups, *own.param_groups):
+            group["lr"] = 0.05 / (1 + number)
+        mine.grad, theirs.grad = gradient.clone(), gradient.clone()
+        advance(ours)
+        own.step()
+        assert torch.equal(mine, theirs)
+
+
+def test_advancing_asks_the_optimiser_where_it_does_more():
+    for more in ({"weight_decay": 0.1}, {"amsgrad": True}, {"maximize": True}, {"fused": False}):
+        mine, theirs = nn.Parameter(torch.ones(5)), nn.Parameter(torch.ones(5))
+        ours = torch.optim.Adam([mine], **{"fused": True, **more})
+        own = torch.optim.Adam([theirs], **{"fused": True, **more})
+        for _ in range(4):
+            mine.grad = theirs.grad = torch.arange(5.0)
+            advance(ours)
+            own.step()
+        assert torch.equal(mine, theirs)

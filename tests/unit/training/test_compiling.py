@@ -1,0 +1,91 @@
+"""What a graph is given to the compiler as: the same products, nearer to exact."""
+
+import pytest
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from vaekit.training.compiling import compiled, suit_narrow_products
+
+WIDE = 300
+
+
+def operations(graph):
+    return [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
+
+
+def narrow(*sizes, seed=0):
+    torch.manual_seed(seed)
+    return [torch.randn(size).bfloat16() for size in sizes]
+
+
+def affine(bias, x, weight):
+    return torch.addmm(bias, x, weight)
+
+
+def double(result):
+    return result.double()
+
+
+def test_biases_are_added_unrounded():
+    parts = narrow((WIDE,), (40, WIDE), (WIDE, WIDE))
+    graph = suit_narrow_products(make_fx(affine)(*parts))
+    assert "aten.addmm.default" not in operations(graph)
+    assert "aten.mm.default" in operations(graph)
+    found = graph(*parts)
+    assert found.dtype == torch.bfloat16
+    exact = affine(*[part.double() for part in parts])
+    assert (double(found) - exact).abs().max() <= 2**-7 * exact.abs().max()
+
+
+def test_a_bias_that_was_rounded_for_the_product_is_taken_as_it_was():
+    def layer(bias, x, weight):
+        return torch.addmm(bias.bfloat16(), x, weight)
+
+    bias = torch.tensor([1.0 + 2**-12])
+    x, weight = torch.full((1, 1), -1.0).bfloat16(), torch.ones(1, 1).bfloat16()
+    parts = bias, x, weight
+    assert float(layer(*parts)) == 0.0
+    assert float(suit_narrow_products(make_fx(layer)(*parts))(*parts)) == 2**-12
+
+
+def test_small_products_are_made_in_float32():
+    parts = narrow((4, 8), (8, 2))
+    graph = suit_narrow_products(make_fx(torch.mm)(*parts))
+    assert operations(graph).count("aten._to_copy.default") == 3
+    expected = (parts[0].float() @ parts[1].float()).bfloat16()
+    assert torch.equal(graph(*parts), expected)
+
+
+def test_layers_without_anything_between_them():
+    def two(bias, x, first, second):
+        return torch.addmm(bias, torch.addmm(bias, x, first), second)
+
+    parts = narrow((8,), (4, 8), (8, 8), (8, 8))
+    graph = suit_narrow_products(make_fx(two)(*parts))
+    exact = two(*[part.double() for part in parts])
+    torch.testing.assert_close(double(graph(*parts)), exact, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda bias, x, weight: torch.addmm(bias, x, weight, beta=0.5),
+        lambda bias, x, weight: torch.addmm(bias.float(), x.float(), weight.float()),
+    ],
+)
+def test_others_stay_as_they_are(function):
+    graph = make_fx(function)(*narrow((8,), (4, 8), (8, 8)))
+    before = operations(graph)
+    assert operations(suit_narrow_products(graph)) == before
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning:torch")
+def test_the_real_compiler_computes_it():
+    parts = narrow((WIDE,), (40, WIDE), (WIDE, WIDE))
+    function = compiled(make_fx(lambda *values: [affine(*values)])(*parts), parts)
+    for seed in range(2):
+        others = narrow((WIDE,), (40, WIDE), (WIDE, WIDE), seed=seed)
+        (found,) = function(*others)
+        exact = affine(*[part.double() for part in others])
+        assert (double(found) - exact).abs().max() <= 2**-7 * exact.abs().max()
