@@ -65,6 +65,7 @@ class CapturedStep:
         self._draws: list[Draw] = []
         self._schedules: list[Schedule] = []
         self._fields = [name for name in FIELDS if getattr(batch, name) is not None]
+        self._like = [_Layout(getattr(batch, name)) for name in self._fields]
         with arithmetic():
             self._rehearse(batch)
             graph = self._record(batch)
@@ -95,11 +96,16 @@ class CapturedStep:
             torch.tensor(schedule(progress.fraction), dtype=torch.float32, device=device)
             for schedule in self._schedules
         ]
-        data = [getattr(batch, name) for name in self._fields]
+        data = self._data(batch)
         gradient, *terms = self._call(self._weights, self._buffers, data, noise, values)
         self._flat.weight.grad = gradient
         named = dict(zip(self._names, terms, strict=True))
         return Loss(named.pop("__total__"), named)
+
+    def _data(self, batch: Any) -> list[Tensor]:
+        """The tensors of a batch, laid out as those that the step was recorded with."""
+        layouts = zip(self._fields, self._like, strict=True)
+        return [like(getattr(batch, name), name) for name, like in layouts]
 
     @torch.no_grad()
     def _call(self, *inputs: list[Tensor]) -> Sequence[Tensor]:
@@ -163,7 +169,7 @@ class CapturedStep:
         example = (
             self._weights,
             [b.detach().clone() for b in self._buffers],
-            [getattr(batch, name) for name in self._fields],
+            self._data(batch),
             [torch.zeros(size, dtype=t, device=d) for _, size, t, d in self._draws],
             [torch.ones((), device=device) for _ in self._schedules],
         )
@@ -171,6 +177,38 @@ class CapturedStep:
         graph.graph.set_codegen(fx.graph.CodeGen())  # takes the tensors one by one, without lists
         graph.recompile()
         return graph
+
+
+class _Layout:
+    """Type, shape and strides of a tensor: code that was compiled for them reads no others.
+
+    The strides are those of the example where its numbers lie densely, else the usual ones.
+    """
+
+    def __init__(self, example: Tensor) -> None:
+        self.dtype, self.shape = example.dtype, example.shape
+        self.stride = torch.empty_like(example).stride()
+
+    def __call__(self, value: Tensor | None, name: str) -> Tensor:
+        """The same numbers in these strides.
+
+        Raises:
+            ConfigError: If the type or the shape is another one.
+        """
+        if value is None or (value.dtype, value.shape) != (self.dtype, self.shape):
+            raise ConfigError(
+                "a batch differs from the one that the step was recorded with",
+                expected=f"{self.dtype} of shape {tuple(self.shape)}",
+                got=None if value is None else f"{value.dtype} of shape {tuple(value.shape)}",
+                where=f"batch.{name}",
+                remedy="make all batches alike, or --set training.speed.compile=off",
+            )
+        if value.stride() == self.stride:
+            return value
+        strided = torch.empty_strided(
+            self.shape, self.stride, dtype=self.dtype, device=value.device
+        )
+        return strided.copy_(value)
 
 
 class _Step(nn.Module):

@@ -50,7 +50,9 @@ def suit_narrow_products(graph: fx.GraphModule) -> fx.GraphModule:
     """Leave to products of bfloat16 on a CPU what they are fast at; changed in place.
 
     Biases are added in float32, where the compiler fuses it with what follows: a narrow kernel
-    copies them over all rows first, and rounds. Very small products are made in float32.
+    copies them over all rows first. The product is then rounded by itself, not only the sum, which
+    is coarser where the two cancel, by half a unit in the product's last place. Very small ones
+    are made in float32.
 
     Example:
         >>> from torch.fx.experimental.proxy_tensor import make_fx

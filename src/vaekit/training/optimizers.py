@@ -7,6 +7,7 @@ from typing import Annotated
 
 import torch
 from torch import nn
+from torch.optim import optimizer as module
 
 from vaekit.spec import Spec, Within
 
@@ -123,6 +124,8 @@ def _single(optimizer: torch.optim.Optimizer) -> nn.Parameter | None:
     """The vector of a fused Adam that has made its first step and holds nothing else, or None."""
     if type(optimizer) is not torch.optim.Adam or len(optimizer.param_groups) != 1:
         return None
+    if _is_watched(optimizer):
+        return None
     group = optimizer.param_groups[0]
     plain = group["fused"] and not (
         group["amsgrad"] or group["maximize"] or group["weight_decay"] or group["capturable"]
@@ -131,3 +134,10 @@ def _single(optimizer: torch.optim.Optimizer) -> nn.Parameter | None:
         return None
     vector: nn.Parameter = group["params"][0]
     return vector if optimizer.state.get(vector) else None
+
+
+def _is_watched(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether anybody waits for the optimiser's own ``step``: hooks, or a patched method."""
+    own = optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks
+    everybodys = module._global_optimizer_pre_hooks, module._global_optimizer_post_hooks
+    return any((*own, *everybodys)) or "step" in vars(optimizer)

@@ -135,6 +135,40 @@ def test_it_can_be_bound_to_a_copy():
     assert other.flat.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("kind", ["expanded", "columns first"])
+def test_batches_come_in_the_strides_of_the_recording(kind, monkeypatch):
+    seen = []
+
+    def noting(graph, inputs):
+        def function(*values):
+            seen.append([value.stride() for value in values])
+            return graph(*values)
+
+        return function
+
+    monkeypatch.setattr("vaekit.training.captured.compiled", noting)
+    first = torch.rand(1, 6).expand(5, 6) if kind == "expanded" else torch.rand(6, 5).t()
+    model, plain = build().train(), build().train()
+    player, step = capture(model, ELBO(), Batch(first))
+    other = flat_player("model", plain.parameters(), Adam(lr=1e-2), ELBO())
+    for number, batch in enumerate((Batch(first), rows(), rows(seed=4))):
+        torch.manual_seed(number)
+        step(batch, Progress(number, 4))
+        player.step()
+        torch.manual_seed(number)
+        train_step(plain, [[other]], batch, progress=Progress(number, 4))
+        torch.testing.assert_close(player.flat.weight, other.flat.weight, rtol=1e-4, atol=1e-6)
+    assert len(seen) == 3
+    assert seen[0] == seen[1] == seen[2]
+
+
+@pytest.mark.parametrize("x", [torch.rand(5, 6).double(), torch.rand(4, 6)])
+def test_a_batch_of_another_type_or_shape_is_refused(x):
+    _, step = capture(build().train(), ELBO(), rows())
+    with pytest.raises(ConfigError, match=r"recorded with; expected torch.float32 of shape"):
+        step(Batch(x), Progress(0, 2))
+
+
 def test_a_loss_that_reads_the_step_is_refused():
     def loss(evidence, *, progress, **_):
         return Loss(-evidence.elbo.mean() * progress.step)

@@ -105,3 +105,14 @@ def test_advancing_asks_the_optimiser_where_it_does_more():
             advance(ours)
             own.step()
         assert torch.equal(mine, theirs)
+
+
+def test_advancing_calls_those_who_wait_for_a_step():
+    weight, called = nn.Parameter(torch.ones(5)), []
+    hooked = Adam().build([weight])
+    hooked.register_step_post_hook(lambda *_: called.append("after"))
+    hooked.register_step_pre_hook(lambda *_: called.append("before"))
+    for _ in range(3):
+        weight.grad = torch.ones(5)
+        advance(hooked)
+    assert called == ["before", "after"] * 3

@@ -256,13 +256,12 @@ class ImageCodec(Spec, kind="codec/image"):
 
     def to_unit(self, stored: Tensor) -> Tensor:
         """Stored images as float32 in [0, 1], before any drawing."""
+        unit = stored.to(torch.float32, copy=True)
         if not self._compact:
-            return stored.to(torch.float32, copy=True)
-        unit = torch.empty_like(stored, dtype=torch.float32)
+            return unit
         if self.low:
-            torch.sub(stored, self.low, out=unit)
-            return unit.div_(self.high - self.low)
-        return torch.div(stored, self.high, out=unit)
+            unit.sub_(self.low)
+        return unit.div_(self.high - self.low)
 
     def to_model(self, stored: Tensor, *, train: bool = False) -> Tensor:
         """A batch for the model, float32 ``(B, C, H, W)`` in [0, 1].
