@@ -51,26 +51,45 @@ def load_checkpoint(
             where=str(path),
             remedy="--resume takes the folder of a run that began",
         )
+    while True:
+        found = _identity_of(path)
+        try:
+            read = _read(path, device)
+        except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
+            if found != _identity_of(path):
+                continue
+            if isinstance(error, RuntimeError) and not isinstance(error, RecursionError):
+                raise  # of the device, not of the file
+            raise ArtifactError(f"the checkpoint is corrupt ({error})", where=str(path)) from error
+        if found == _identity_of(path):
+            return read
+        # a run put a newer one in its place between the header and the tensors
+
+
+def _identity_of(path: Path) -> tuple[int, int, int]:
+    """What tells a file from the one that replaces it."""
+    facts = path.stat()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def _read(path: Path, device: str) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     groups: dict[str, dict[str, Tensor]] = {}
-    try:
-        with safe_open(path, framework="pt", device=device) as file:
-            header = file.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise ArtifactError(
-                    "not a vaekit checkpoint",
-                    expected=FORMAT,
-                    got=header.get("format"),
-                    where=str(path),
-                )
-            for key in file.keys():  # noqa: SIM118
-                group, _, name = key.partition("/")
-                groups.setdefault(group, {})[name] = file.get_tensor(key)
-            facts = json.loads(header["facts"])
-            if not isinstance(facts, dict):
-                raise ValueError("its facts are no JSON object")
-            return groups, facts
-    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"the checkpoint is corrupt ({error})", where=str(path)) from error
+    with safe_open(path, framework="pt", device=device) as file:
+        header = file.metadata() or {}
+        if header.get("format") != FORMAT:
+            raise ArtifactError(
+                "not a vaekit checkpoint",
+                expected=FORMAT,
+                got=header.get("format"),
+                where=str(path),
+            )
+        for key in file.keys():  # noqa: SIM118
+            group, _, name = key.partition("/")
+            groups.setdefault(group, {})[name] = file.get_tensor(key)
+    facts = json.loads(header["facts"])
+    if not isinstance(facts, dict):
+        raise ValueError("its facts are no JSON object")
+    return groups, facts
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

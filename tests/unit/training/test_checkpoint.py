@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -47,6 +48,27 @@ def test_groups_and_facts_come_back_as_they_were(path):
 def test_a_missing_file_is_said(path):
     with pytest.raises(ArtifactError, match=r"no checkpoint. --resume takes the folder of a run"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize("size", [3, 50])
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(path, monkeypatch, size):
+    """Header of one, tensors of another: an error where sizes differ, and silent where not."""
+    save_checkpoint(path, {"model": {"w": torch.zeros(3)}}, {"step": 1})
+    opened = []
+
+    def replaced_meanwhile(*args, **options):
+        file = safe_open(*args, **options)
+        if not opened:
+            save_checkpoint(path, {"model": {"w": torch.ones(size)}}, {"step": 2})
+            opened.append(file)
+            if size != 3:
+                raise RuntimeError("size is smaller than the required mapping size")
+        return file
+
+    monkeypatch.setattr("vaekit.training.checkpoint.safe_open", replaced_meanwhile)
+    groups, facts = load_checkpoint(path)
+    assert facts == {"step": 2}
+    assert torch.equal(groups["model"]["w"], torch.ones(size))
 
 
 @pytest.mark.parametrize("keep", [0, 4, 8, 60, 0.5, -1])
