@@ -220,14 +220,16 @@ def test_reconstructions_of_a_stream(streamed, tmp_path, answer, suffix):
 
 def test_pictures_show_the_first_images(trained, tmp_path, answer, monkeypatch):
     shown = []
-    monkeypatch.setattr("vaekit.plots.image_grid", lambda x: shown.append(x))
+    monkeypatch.setattr("vaekit.plots.image_grid", lambda x, **more: shown.append((x, more)))
     monkeypatch.setattr("vaekit.plots.save", lambda figure, path: path)
     monkeypatch.setattr(codes, "SHOWN", 30)
     run, _ = trained
     said = answer("reconstruct", run, "--out", tmp_path / "a.png")
     answer("reconstruct", run, "--out", tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as arrays:
-        np.testing.assert_array_equal(shown[0], arrays["x"][:30])
+        (images, more), *_ = shown
+        np.testing.assert_array_equal(images, arrays["x"][:30])
+        assert more == {"limits": (0, 16)}  # black and white of the digits, not of bytes
         assert len(arrays["x"]) == said["rows"]
 
 

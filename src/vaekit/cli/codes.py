@@ -165,7 +165,7 @@ def write_rows(artifact: Any, parts: Iterable[Any], path: Path) -> int:
     """Rows in model units, written in the user's own units; returns how many there were."""
     raw = (_raw(artifact, x) for x in parts)
     if path.suffix == ".png":
-        return _write_picture(raw, path)
+        return _write_picture(raw, path, _limits(artifact))
     return write_columns((_named(artifact, x, path) for x in raw), path)
 
 
@@ -182,7 +182,13 @@ def _named(artifact: Any, raw: Any, path: Path) -> Columns:
     return dict(zip(names, raw.T, strict=True))
 
 
-def _write_picture(parts: Iterable[Any], path: Path) -> int:
+def _limits(artifact: Any) -> tuple[float, float] | None:
+    """Black and white in the units of the training images, where the codec has such bounds."""
+    codec = artifact.codec.x
+    return (codec.low, codec.high) if hasattr(codec, "low") and hasattr(codec, "high") else None
+
+
+def _write_picture(parts: Iterable[Any], path: Path, limits: tuple[float, float] | None) -> int:
     """The first images in one picture."""
     import numpy as np
 
@@ -195,5 +201,5 @@ def _write_picture(parts: Iterable[Any], path: Path) -> int:
             raise ConfigError("only images can be written as PNG", got=f"rows of {raw.shape[1:]}")
         shown += list(raw[: max(0, SHOWN - n)])
         n += len(raw)
-    plots.save(plots.image_grid(np.stack(shown)), path)
+    plots.save(plots.image_grid(np.stack(shown), limits=limits), path)
     return n

@@ -23,12 +23,19 @@ __all__ = ["image_grid", "reconstructions", "samples"]
 MAX_COLUMNS = 12
 
 
-def image_grid(images: ArrayLike, columns: int | None = None) -> Figure:
+def image_grid(
+    images: ArrayLike,
+    columns: int | None = None,
+    *,
+    limits: tuple[float, float] | None = None,
+) -> Figure:
     """Images in reading order.
 
     Args:
         images: Shape ``(n, H, W)`` or ``(n, H, W, C)`` with 1, 3 or 4 channels.
         columns: How many stand in a row; nearly a square by default.
+        limits: The values of black and white; by default 0 and 255 for bytes, 0 and 1 where all
+            values lie between them, else the extremes.
 
     Raises:
         ConfigError: If ``columns`` is below 1.
@@ -44,7 +51,7 @@ def image_grid(images: ArrayLike, columns: int | None = None) -> Figure:
     if cols < 1:
         raise ConfigError("no columns", expected="at least 1", got=columns, where="columns")
     cols = min(cols, len(array))
-    limits = brightness(images)
+    limits = limits or brightness(images)
     grid = _fill(array, cols, limits[1])
     rows, _, height, width = grid.shape[:4]
     size = tile_size(rows, cols, height / width, width=6.4, height=6.4)

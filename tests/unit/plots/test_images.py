@@ -42,6 +42,14 @@ def test_brightness(images, limits):
     assert image_grid(images).axes[0].images[0].get_clim() == limits
 
 
+def test_brightness_as_asked():
+    images = np.full((2, 3, 3), 16, np.uint8)
+    ax = image_grid(images, 3, limits=(0, 16)).axes[0]
+    assert ax.images[0].get_clim() == (0, 16)
+    colours = np.full((1, 3, 3, 3), 4, np.uint8)
+    np.testing.assert_allclose(canvas(image_grid(colours, limits=(0, 16)).axes[0]), 0.25)
+
+
 def test_colours_in_bytes_are_scaled():
     images = RNG.integers(0, 256, (4, 3, 3, 3), dtype=np.uint8)
     np.testing.assert_allclose(canvas(image_grid(images, 4).axes[0])[:, :3], images[0] / 255)
