@@ -20,6 +20,7 @@ __all__ = [
     "ShapeError",
     "VaekitError",
     "did_you_mean",
+    "first_line",
 ]
 
 
@@ -78,6 +79,16 @@ class VaekitError(Exception):
             "remedy": self.remedy,
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+
+def first_line(error: BaseException) -> str:
+    r"""The first line of what an error of another library says, or its kind where it says nothing.
+
+    Example:
+        >>> first_line(ValueError("no\nmore")), first_line(KeyError())
+        ('no', 'KeyError')
+    """
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 class ConfigError(VaekitError, ValueError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from vaekit.data.columns import Values
-from vaekit.errors import DataError
+from vaekit.errors import DataError, first_line
 
 if TYPE_CHECKING:
     import pyarrow
@@ -106,7 +106,7 @@ def _read(path: Path) -> pyarrow.Table:
         raise DataError(
             "cannot be read",
             expected="a Parquet file",
-            got=str(error).splitlines()[0][:120],
+            got=first_line(error)[:120],
             where=str(path),
         ) from error
 
@@ -143,7 +143,7 @@ def _from_columns(names: Sequence[str], columns: Sequence[Any], where: str) -> p
             raise DataError(
                 "the values cannot be read as one type",
                 expected="one type in a column, such as numbers or text",
-                got=_types_in(column) or str(error).splitlines()[0][:120],
+                got=_types_in(column) or first_line(error)[:120],
                 where=place,
                 remedy="turn them into one type first, for example with astype(str), or drop "
                 "the column",

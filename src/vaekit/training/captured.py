@@ -20,7 +20,7 @@ from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from vaekit.distributions import drawing_from
-from vaekit.errors import ConfigError
+from vaekit.errors import ConfigError, first_line
 from vaekit.objectives import Loss, Progress, Schedule
 from vaekit.training.compiling import compiled
 from vaekit.training.players import Player
@@ -119,7 +119,7 @@ class CapturedStep:
         except RuntimeError as error:
             self._function = None
             raise ConfigError(
-                f"the training step cannot be compiled here ({str(error).splitlines()[0][:200]})",
+                f"the training step cannot be compiled here ({first_line(error)[:200]})",
                 remedy="--set training.speed.compile=off",
             ) from error
 

@@ -40,7 +40,7 @@ def compiled(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> Function:
         suit_narrow_products(graph)
     for node in graph.graph.nodes:
         node.meta.clear()  # tensors of the recording, of which the compiler makes its own
-    from torch._inductor import compile as lower  # late: it takes half a second
+    from torch._inductor import compile as lower  # late: it takes a second
 
     with torch.no_grad():
         return lower(graph, list(inputs), options={"cpp_wrapper": on_cpu})

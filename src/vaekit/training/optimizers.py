@@ -7,7 +7,7 @@ from typing import Annotated
 
 import torch
 from torch import nn
-from torch.optim import optimizer as module
+from torch.optim import optimizer as every
 
 from vaekit.spec import Spec, Within
 
@@ -139,5 +139,5 @@ def _single(optimizer: torch.optim.Optimizer) -> nn.Parameter | None:
 def _is_watched(optimizer: torch.optim.Optimizer) -> bool:
     """Whether anybody waits for the optimiser's own ``step``: hooks, or a patched method."""
     own = optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks
-    everybodys = module._global_optimizer_pre_hooks, module._global_optimizer_post_hooks
+    everybodys = every._global_optimizer_pre_hooks, every._global_optimizer_post_hooks
     return any((*own, *everybodys)) or "step" in vars(optimizer)

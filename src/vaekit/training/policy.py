@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 import torch
 
-from vaekit.errors import ConfigError
+from vaekit.errors import ConfigError, first_line
 from vaekit.spec import Spec, Within
 from vaekit.training.costs import has_bfloat16, seconds_per_step, share_of_products
 
@@ -191,6 +191,6 @@ def _try_compiled(
         spent = time.perf_counter() - start
         saved = steps * (eager - seconds_per_step(step))
     except CANNOT_COMPILE as error:
-        return False, f"not compiled: {str(error).splitlines()[0][:200]}"
+        return False, f"not compiled: {first_line(error)[:200]}"
     verdict = f"compiling costs {spent:.0f} s and saves {saved:.0f} s over the run"
     return saved > WORTH * spent, verdict

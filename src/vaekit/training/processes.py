@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vaekit.data import Batch
 from vaekit.distributions import drawing_from, sharing
-from vaekit.errors import ConfigError
+from vaekit.errors import ConfigError, first_line
 from vaekit.objectives import Loss
 from vaekit.training.fabric import fabric
 from vaekit.training.players import Player
@@ -54,7 +54,7 @@ class Processes:
                 "these devices cannot be used",
                 expected="no more than this machine has",
                 got=f"accelerator={accelerator}, devices={devices}, nodes={nodes}",
-                remedy=str(error).splitlines()[0],
+                remedy=first_line(error),
             ) from error
         self.count = devices * nodes
         self._launched = self.count == 1

@@ -21,7 +21,7 @@ from vaekit.data.schema import holds_codes
 from vaekit.data.sources.parquet import is_parquet_folder
 from vaekit.data.streams.tables import Known, TableRows
 from vaekit.data.streams.utf8 import not_utf8
-from vaekit.errors import ConfigError, DataError
+from vaekit.errors import ConfigError, DataError, first_line
 
 if TYPE_CHECKING:
     import pyarrow
@@ -175,7 +175,7 @@ def _opened(
             yield reader
     except (pa.ArrowException, OSError, UnicodeError) as error:
         raise not_utf8(path, options) or DataError(
-            f"not a readable table ({str(error).splitlines()[0][:200]})",
+            f"not a readable table ({first_line(error)[:200]})",
             where=path.name,
             remedy="the first rows say what type a column has: mend the cell, write missing "
             "values as empty cells, declare the type, or save the table as Parquet",

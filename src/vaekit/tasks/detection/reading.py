@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from vaekit.data import TableCodec, WindowCodec
 from vaekit.data.frames import Frame, as_frame, names_of
-from vaekit.errors import ConfigError, DataError
+from vaekit.errors import ConfigError, DataError, first_line
 
 __all__ = ["as_given", "is_path", "note_columns", "read"]
 
@@ -99,7 +99,7 @@ def _as_array(rows: Sequence[Any]) -> np.ndarray:
         raise DataError(
             "rows differ in length",
             expected="as many values in each row",
-            got=str(error).splitlines()[0][:120],
+            got=first_line(error)[:120],
             where="X",
         ) from error
     return np.array(rows, dtype=object) if array.dtype.kind in "US" else array

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from vaekit.errors import ConfigError, MissingExtraError
+from vaekit.errors import ConfigError, MissingExtraError, first_line
 from vaekit.tasks.tuning.url import EXAMPLES, read_url, without_password
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def study_in(
         _begin(study, settings, direction, first, new=new)
         yield study
     except (SQLAlchemyError, ImportError, optuna.exceptions.StorageInternalError) as error:
-        said = without_password(str(error).splitlines()[0])
+        said = without_password(first_line(error))
         raise ConfigError(
             f"the database of the study cannot be used ({said})",
             expected=EXAMPLES,
